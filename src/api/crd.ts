@@ -1,0 +1,159 @@
+import type { TSchema } from 'typebox';
+import { BackupSpecSchema, BackupStatusSchema } from './backup.ts';
+import { BackupKeySpecSchema, BackupKeyStatusSchema } from './backup-key.ts';
+import { BackupStoreSpecSchema, BackupStoreStatusSchema } from './backup-store.ts';
+import { GROUP, VERSION } from './meta.ts';
+import { RestoreSpecSchema, RestoreStatusSchema } from './restore.ts';
+
+interface PrinterColumn {
+  readonly name: string;
+  readonly type: 'string' | 'date' | 'integer' | 'boolean';
+  readonly jsonPath: string;
+  readonly description?: string;
+  /** Above 0: shown with `-o wide` only. */
+  readonly priority?: number;
+}
+
+interface Kind {
+  readonly kind: string;
+  readonly plural: string;
+  readonly shortName: string;
+  readonly description: string;
+  readonly spec: TSchema;
+  readonly status: TSchema;
+  readonly columns: readonly PrinterColumn[];
+}
+
+const condition = (type: string, field: string) => `.status.conditions[?(@.type=="${type}")].${field}`;
+const AGE: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
+
+export const KINDS: readonly Kind[] = [
+  {
+    kind: 'BackupStore',
+    plural: 'backupstores',
+    shortName: 'hfstore',
+    description: 'A place where archives go.',
+    spec: BackupStoreSpecSchema,
+    status: BackupStoreStatusSchema,
+    columns: [
+      { name: 'Bucket', type: 'string', jsonPath: '.spec.s3.bucket' },
+      { name: 'Endpoint', type: 'string', jsonPath: '.status.resolvedEndpoint' },
+      { name: 'Ready', type: 'string', jsonPath: condition('Ready', 'status') },
+      { name: 'Reason', type: 'string', jsonPath: condition('Ready', 'reason') },
+      { name: 'Checked', type: 'date', jsonPath: '.status.lastCheckTime' },
+      AGE,
+      { name: 'Message', type: 'string', jsonPath: condition('Ready', 'message'), priority: 1 },
+    ],
+  },
+  {
+    kind: 'BackupKey',
+    plural: 'backupkeys',
+    shortName: 'hfkey',
+    description: 'Who can read archives.',
+    spec: BackupKeySpecSchema,
+    status: BackupKeyStatusSchema,
+    columns: [
+      { name: 'Default', type: 'boolean', jsonPath: '.spec.default' },
+      { name: 'Ready', type: 'string', jsonPath: condition('Ready', 'status') },
+      { name: 'Reason', type: 'string', jsonPath: condition('Ready', 'reason') },
+      { name: 'Fingerprint', type: 'string', jsonPath: '.status.fingerprints[0]' },
+      AGE,
+    ],
+  },
+  {
+    kind: 'Backup',
+    plural: 'backups',
+    shortName: 'hfb',
+    description: 'One run: a database as an encrypted archive in a store.',
+    spec: BackupSpecSchema,
+    status: BackupStatusSchema,
+    columns: [
+      { name: 'Database', type: 'string', jsonPath: '.spec.source.postgresql.database' },
+      { name: 'Store', type: 'string', jsonPath: '.spec.storeRef.name' },
+      { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
+      { name: 'Reason', type: 'string', jsonPath: '.status.failure.reason' },
+      { name: 'Verified', type: 'string', jsonPath: '.status.verification.level' },
+      { name: 'Size', type: 'string', jsonPath: '.status.sizes.human' },
+      { name: 'Completed', type: 'date', jsonPath: '.status.completionTime' },
+      AGE,
+      { name: 'Location', type: 'string', jsonPath: '.status.location', priority: 1 },
+      { name: 'Message', type: 'string', jsonPath: '.status.failure.message', priority: 1 },
+    ],
+  },
+  {
+    kind: 'Restore',
+    plural: 'restores',
+    shortName: 'hfr',
+    description: 'One run back: a database from an archive, with the app at zero meanwhile.',
+    spec: RestoreSpecSchema,
+    status: RestoreStatusSchema,
+    columns: [
+      { name: 'Backup', type: 'string', jsonPath: '.spec.from.backupRef.name' },
+      { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
+      { name: 'Reason', type: 'string', jsonPath: '.status.failure.reason' },
+      {
+        name: 'Result',
+        type: 'string',
+        jsonPath: condition('Complete', 'reason'),
+        description: 'Restored, or AlreadyRestored where this very restore was live before.',
+      },
+      { name: 'Previous', type: 'string', jsonPath: '.status.previousDatabase' },
+      { name: 'Completed', type: 'date', jsonPath: '.status.completionTime' },
+      AGE,
+      { name: 'Message', type: 'string', jsonPath: '.status.failure.message', priority: 1 },
+    ],
+  },
+];
+
+/** The CustomResourceDefinition of a kind, with a structural schema as Kubernetes wants it. */
+export function customResourceDefinition(kind: Kind): object {
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${kind.plural}.${GROUP}` },
+    spec: {
+      group: GROUP,
+      scope: 'Namespaced',
+      names: {
+        kind: kind.kind,
+        listKind: `${kind.kind}List`,
+        plural: kind.plural,
+        singular: kind.kind.toLowerCase(),
+        shortNames: [kind.shortName],
+        categories: ['holdfast'],
+      },
+      versions: [
+        {
+          name: VERSION,
+          served: true,
+          storage: true,
+          subresources: { status: {} },
+          additionalPrinterColumns: kind.columns,
+          schema: {
+            openAPIV3Schema: {
+              type: 'object',
+              description: kind.description,
+              required: ['spec'],
+              properties: {
+                apiVersion: { type: 'string' },
+                kind: { type: 'string' },
+                metadata: { type: 'object' },
+                spec: structural(kind.spec),
+                status: structural(kind.status),
+              },
+            },
+          },
+        },
+      ],
+    },
+  };
+}
+
+/** Plain JSON of a schema, with what Kubernetes asks of a structural one: an enum has a type. */
+function structural(schema: TSchema): unknown {
+  return JSON.parse(JSON.stringify(schema), (_key, value: unknown) => {
+    const isStringEnum =
+      value !== null && typeof value === 'object' && 'enum' in value && Array.isArray(value.enum) && !('type' in value);
+    return isStringEnum ? { type: 'string', ...value } : value;
+  });
+}

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import type { PostgresqlAddress } from './postgresql.ts';
+
+/** Labels of every object that we make. */
+export const LABELS = {
+  managedBy: 'app.kubernetes.io/managed-by',
+  component: 'app.kubernetes.io/component',
+  /** The kind of ours that the object works for, in lower case. */
+  kind: 'holdfast.dev/kind',
+  /** UID of the object of ours that the object works for. */
+  owner: 'holdfast.dev/owner-uid',
+  /** What the Job does: probe, backup, plan, restore, cleanup. */
+  command: 'holdfast.dev/command',
+} as const;
+
+export const MANAGED_BY = 'holdfast';
+
+export const ANNOTATIONS = {
+  /** On a scale Lease: the replica count to return to. */
+  replicas: 'holdfast.dev/replicas',
+  /** On a scale Lease: `<kind>/<name>` of the workload, for the person who reads it without us. */
+  workload: 'holdfast.dev/workload',
+  /** On either Lease: `<kind>/<namespace>/<name>` of the object of ours that holds it. */
+  holder: 'holdfast.dev/holder',
+  /** On a store's probe Job: hash of the spec that is probed. */
+  specHash: 'holdfast.dev/spec-hash',
+} as const;
+
+export const FINALIZERS = {
+  /** On a Restore that is not over: the app must come back before it goes. */
+  restore: 'holdfast.dev/restore',
+} as const;
+
+/** The first `length` hexadecimal digits of the SHA-256 of the parts. Parts are length-prefixed, so that no two lists collide by joining. */
+export function shortHash(parts: readonly string[], length = 16): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:${part}`);
+  return hash.digest('hex').slice(0, length);
+}
+
+/** The first eight characters of a UID: enough to tell one run from another within a name. */
+export function shortUid(uid: string): string {
+  return uid.replaceAll('-', '').slice(0, 8);
+}
+
+/**
+ * Name of a Job: readable, deterministic, at most 63 characters (a pod's label carries it).
+ * The UID part keeps a re-created object from adopting the Jobs of its predecessor.
+ */
+export function jobName(
+  owner: { readonly name: string; readonly uid: string },
+  command: string,
+  attempt: number,
+): string {
+  const tail = `-${command}-${shortUid(owner.uid)}-${attempt}`;
+  const head = owner.name
+    .slice(0, 63 - tail.length)
+    .replaceAll('.', '-')
+    .replace(/-+$/, '');
+  return `${head}${tail}`;
+}
+
+/** Lease in the operator's namespace by which one operation at a time works on a database. */
+export function databaseLockName(address: PostgresqlAddress): string {
+  return `holdfast-lock-${shortHash([address.host.toLowerCase(), String(address.port), address.database])}`;
+}
+
+/** Lease in the workload's namespace: the lock and the memory of a restore that scales it. */
+export function scaleLeaseName(workload: { readonly kind: string; readonly name: string }): string {
+  return `holdfast-scale-${shortHash([workload.kind, workload.name])}`;
+}
+
+/** PostgreSQL cuts longer names in silence. */
+const DATABASE_NAME_BYTES = 63;
+
+/** Database that a restore loads into. */
+export function scratchDatabaseName(restore: { readonly uid: string }): string {
+  return `holdfast_scratch_${restore.uid.replaceAll('-', '')}`;
+}
+
+/** Name that a replaced database keeps: its own, cut at a character, and the restore's UID. */
+export function previousDatabaseName(database: string, restore: { readonly uid: string }): string {
+  const tail = `_before_${shortUid(restore.uid)}`;
+  let head = database;
+  while (Buffer.byteLength(head) + tail.length > DATABASE_NAME_BYTES) head = [...head].slice(0, -1).join('');
+  return `${head}${tail}`;
+}

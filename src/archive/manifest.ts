@@ -1,0 +1,49 @@
+import Type, { type Static } from 'typebox';
+import { FORMAT_VERSION } from './layout.ts';
+
+const digest = () => Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
+const bytes = () => Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const sizedDigest = () => Type.Object({ size: bytes(), sha256: digest() });
+/** Key relative to the run's folder; never leaves it. */
+const key = () =>
+  Type.String({ maxLength: 512, pattern: '^[A-Za-z0-9][-A-Za-z0-9_.]*(/[A-Za-z0-9][-A-Za-z0-9_.]*)*$' });
+
+/**
+ * manifest.json: plain text, written last. A backup exists if and only if its manifest does.
+ *
+ * It holds no secret, no row data, no object names, and neither size nor digest of the plain dump: in clear those would
+ * let anyone confirm a guess. They are in the encrypted contents.
+ */
+export const ManifestSchema = Type.Object({
+  formatVersion: Type.Literal(FORMAT_VERSION),
+  cluster: Type.String(),
+  namespace: Type.String(),
+  backup: Type.Object({ name: Type.String(), uid: Type.String() }),
+  /** UID of the pod that wrote it. */
+  attempt: Type.String(),
+  startTime: Type.String(),
+  completionTime: Type.String(),
+  engine: Type.Literal('postgresql'),
+  server: Type.Object({ version: Type.String(), major: Type.Integer() }),
+  tools: Type.Record(Type.String(), Type.String()),
+  scope: Type.Literal('Database'),
+  segments: Type.Array(
+    Type.Object({
+      key: key(),
+      part: Type.Integer({ minimum: 0 }),
+      versionId: Type.Optional(Type.String()),
+      size: bytes(),
+      /** The age header, up to and with the line that bears its MAC; only the first segment of a part has one. Apart, so that it can be rewritten for new readers. */
+      header: Type.Optional(sizedDigest()),
+      payload: sizedDigest(),
+    }),
+    { minItems: 1 },
+  ),
+  /** Fingerprints of the recipients; the run's own ephemeral recipient is not among them. */
+  recipients: Type.Array(Type.String(), { minItems: 1 }),
+  contents: Type.Object({ key: key(), versionId: Type.Optional(Type.String()), size: bytes(), sha256: digest() }),
+  verification: Type.Object({ level: Type.Literal('ReadBack'), time: Type.String() }),
+});
+
+export type Manifest = Static<typeof ManifestSchema>;
+export type ManifestSegment = Manifest['segments'][number];
