@@ -9,8 +9,10 @@ export const LABELS = {
   kind: 'holdfast.dev/kind',
   /** UID of the object of ours that the object works for. */
   owner: 'holdfast.dev/owner-uid',
-  /** What the Job does: probe, backup, plan, restore, cleanup. */
+  /** What the Job is for: probe, backup, plan, restore, cleanup, expire. */
   command: 'holdfast.dev/command',
+  /** Which attempt at that the Job is: 1, 2, …. */
+  attempt: 'holdfast.dev/attempt',
 } as const;
 
 export const MANAGED_BY = 'holdfast';
@@ -20,7 +22,9 @@ export const ANNOTATIONS = {
   replicas: 'holdfast.dev/replicas',
   /** On a scale Lease: `<kind>/<name>` of the workload, for the person who reads it without us. */
   workload: 'holdfast.dev/workload',
-  /** On either Lease: `<kind>/<namespace>/<name>` of the object of ours that holds it. */
+  /** On a database lock: `host:port/database`, for people. */
+  database: 'holdfast.dev/database',
+  /** On either Lease: `<Kind> <namespace>/<name>` of the object of ours that holds it. */
   holder: 'holdfast.dev/holder',
   /** On a store's probe Job: hash of the spec that is probed. */
   specHash: 'holdfast.dev/spec-hash',

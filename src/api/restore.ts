@@ -142,6 +142,18 @@ export const RestoreStatusSchema = Type.Object({
       }),
     ),
   ),
+  outcome: Type.Optional(
+    Type.Object(
+      {
+        result: Type.Enum(['Restored', 'AlreadyRestored', 'Failed', 'Unknown'], {
+          description: 'Unknown: the runner ended without a word; whether it went live is being looked up.',
+        }),
+        time: Type.String({ format: 'date-time' }),
+        failure: Type.Optional(FailureSchema),
+      },
+      { description: 'What the restore came to, written down before the workloads are brought back.' },
+    ),
+  ),
   previousDatabase: Type.Optional(
     Type.String({ description: 'Name under which the replaced database is kept; absent once it is gone.' }),
   ),

@@ -80,6 +80,11 @@ export interface BackupTask {
   readonly compressionLevel: number;
   /** What the probe found out; false where the store ignores If-None-Match. */
   readonly conditionalWrites: boolean;
+  /**
+   * True: an earlier attempt ended without a word (its node was lost, its Job deleted). This one only looks whether that
+   * attempt committed its manifest, and reports what it says or the final failure `Interrupted`; it dumps nothing.
+   */
+  readonly reportOnly: boolean;
 }
 
 /** The archive that a restore is pinned to. */

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import type { CleanupTask, DatabaseAccess, RestoreBase, RestoreIdentity } from '../api/task.ts';
+import type { CleanupTask, DatabaseAccess, RestoreBase, RestoreIdentity, RunIdentity } from '../api/task.ts';
 import type { Contents, DatabaseProperties } from '../archive/contents.ts';
 import type { Failure } from '../lib/errors.ts';
 
@@ -15,6 +15,8 @@ export interface EngineContext {
   readonly temporary: string;
   /** Aborted when the run must end: every child process dies, every session closes. */
   readonly signal: AbortSignal;
+  /** Whose run this is: names the sessions, so that who waits for the database can say for whom. */
+  readonly run?: Pick<RunIdentity, 'namespace' | 'name' | 'uid'>;
 }
 
 /** A program at work. Its bytes flow through `output` or `input`; whether they were all of them only `done` tells. */

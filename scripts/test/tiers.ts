@@ -1,0 +1,41 @@
+/** The tiers of tests, from the fast to the real. */
+export interface Tier {
+  readonly name: string;
+  /** Tests of one tier that share servers run one file at a time. */
+  readonly workers: number;
+  /** Seconds that one test may take, unless it says otherwise. */
+  readonly testSeconds: number;
+  /** Minutes after which the tier is ended: it hangs. Tools are built before this clock starts. */
+  readonly limitMinutes: number;
+  /** Says each test as it ends; where tests take milliseconds, the files are news enough. */
+  readonly tellsTests: boolean;
+}
+
+export const TIERS: readonly Tier[] = [
+  { name: 'unit', workers: 2, testSeconds: 5, limitMinutes: 5, tellsTests: false },
+  { name: 'contract', workers: 1, testSeconds: 60, limitMinutes: 15, tellsTests: true },
+  { name: 'scenario', workers: 1, testSeconds: 60, limitMinutes: 15, tellsTests: true },
+  { name: 'e2e', workers: 1, testSeconds: 300, limitMinutes: 40, tellsTests: true },
+];
+
+/** What was asked for on the command line. */
+export interface Request {
+  /** In the order in which they run. */
+  readonly tiers: readonly Tier[];
+  /** For jest: from the first word on that is an option or a part of a path. */
+  readonly jestArguments: readonly string[];
+}
+
+/** Leading words are names of tiers; without one, all of them run. */
+export function parseRequest(words: readonly string[]): Request {
+  const end = words.findIndex((word) => word.startsWith('-') || /[/.]/.test(word));
+  const names = end === -1 ? words : words.slice(0, end);
+  const unknown = names.filter((name) => !TIERS.some((tier) => tier.name === name));
+  if (unknown.length > 0) {
+    throw new Error(`There is no tier ${unknown.join(', ')}: there are ${TIERS.map(({ name }) => name).join(', ')}.`);
+  }
+  return {
+    tiers: names.length === 0 ? TIERS : TIERS.filter(({ name }) => names.includes(name)),
+    jestArguments: end === -1 ? [] : words.slice(end),
+  };
+}

@@ -1,0 +1,68 @@
+/**
+ * Everything that a controller may do to the world, as data. `apply.ts` is the only code that turns one into a call.
+ * Pure: `decide` imports this file and nothing of `kube`.
+ */
+import type { NewJob, NewLease, ObjectReference } from '../api/kubernetes.ts';
+import type { Failure } from '../lib/errors.ts';
+
+export type Action =
+  /** There already, with our owner label: nothing. There with another's: `AdoptionRefused`. */
+  | { readonly action: 'createJob'; readonly job: NewJob }
+  /** With its pods (background). Gone, or another of that name: nothing. */
+  | { readonly action: 'deleteJob'; readonly namespace: string; readonly name: string; readonly uid: string }
+  /** A lock: the first create wins. Ours already: nothing. Another's: `LockHeld`, and what follows is not done. */
+  | { readonly action: 'createLease'; readonly lease: NewLease }
+  /** Gone, or another of that name: nothing. Changed since it was looked at: a conflict, looked at again. */
+  | {
+      readonly action: 'deleteLease';
+      readonly namespace: string;
+      readonly name: string;
+      readonly uid: string;
+      readonly resourceVersion: string;
+    }
+  /** Refused (a conflict, looked at again) when the workload changed since it was looked at, or is another one. */
+  | {
+      readonly action: 'scale';
+      readonly kind: 'Deployment' | 'StatefulSet';
+      readonly namespace: string;
+      readonly name: string;
+      readonly uid: string;
+      /** The workload's, when its count was looked at. */
+      readonly resourceVersion: string;
+      readonly replicas: number;
+    }
+  /** On the object that is being reconciled. There already: nothing. */
+  | { readonly action: 'addFinalizer'; readonly finalizer: string }
+  /** On the object that is being reconciled. Gone already: nothing. */
+  | { readonly action: 'removeFinalizer'; readonly finalizer: string }
+  /**
+   * Tells people, best effort: an event that cannot be written holds nothing up. Told only by a pass that changes the
+   * status, so a decision may name it each time. Each change of a condition's reason is told without being asked for;
+   * an event with the same reason takes its place. `regarding` absent: the object itself.
+   */
+  | {
+      readonly action: 'event';
+      readonly type: 'Normal' | 'Warning';
+      readonly reason: string;
+      readonly note: string;
+      readonly regarding?: ObjectReference;
+    };
+
+export interface Decision<Status extends object = object> {
+  /** Carried out in order; the first that fails stops the rest. */
+  readonly actions: readonly Action[];
+  /**
+   * The whole status, written after the actions, and only when it differs from the one that is there (key order and
+   * absent fields do not count). Absent: the status is left as it is.
+   */
+  readonly status?: Status;
+  /**
+   * The status to write when an action failed: quota, a webhook, a name that is taken. Not asked for mere blips of the
+   * API (no answer, 429, 5xx, conflicts), which are retried in silence. Absent: `status` is not written either.
+   */
+  readonly statusOnFailure?: (failure: Failure) => Status;
+  /** Done once the status is written, such as removing the finalizer of a run that is over. */
+  readonly afterStatus?: readonly Action[];
+  /** Milliseconds until this object must be looked at again even if nothing in the cluster changes. */
+  readonly requeueAfter?: number;
+}

@@ -1,0 +1,306 @@
+import type { Backup, BackupStatus } from '../../api/backup.ts';
+import type { BackupKey } from '../../api/backup-key.ts';
+import type { BackupStore } from '../../api/backup-store.ts';
+import { isTrue } from '../../api/conditions.ts';
+import { jobName } from '../../api/names.ts';
+import { addressOf } from '../../api/postgresql.ts';
+import type { BackupResult } from '../../api/task.ts';
+import { runFolder } from '../../archive/layout.ts';
+import { formatDuration, parseDuration } from '../../lib/duration.ts';
+import type { Failure } from '../../lib/errors.ts';
+import { runnerJob } from '../../manifests/runner-job.ts';
+import { BUSY_POLL, backoff } from '../../policy/backoff.ts';
+import { databaseAccessOf, storeAccessOf } from '../access.ts';
+import type { Action, Decision } from '../action.ts';
+import { isUsable } from '../backup-store/decide.ts';
+import { claimOn, databaseLock, type Holder, type LeaseFacts, releaseOf } from '../leases.ts';
+import { isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
+import type { Settings } from '../settings.ts';
+import type { KeyChoice } from './key.ts';
+import { completeStatus, failedStatus, pendingStatus, runningStatus } from './status.ts';
+
+/** All that a decision about a backup looks at. */
+export interface BackupFacts {
+  readonly backup: Backup;
+  readonly store: BackupStore | undefined;
+  readonly key: KeyChoice;
+  /** Attempts, oldest first. */
+  readonly runs: readonly RunFacts[];
+  readonly lock: LeaseFacts | undefined;
+  readonly settings: Settings;
+}
+
+/**
+ * Read from the world each time, never from the phase:
+ *
+ * - `over`: a terminal condition stands. Nothing ever happens again.
+ * - `running`: the newest attempt has not come to its end.
+ * - `succeeded`: the runner reported a verified archive.
+ * - `failed`: the run began and failed, or can never succeed.
+ * - `unaccounted`: an attempt ended or vanished without a word. It may have committed its manifest or not; somebody must look.
+ * - `waiting`: something is missing, and nothing was begun yet.
+ * - `ready`: an attempt can start.
+ */
+export type BackupState =
+  | { readonly state: 'over' }
+  | { readonly state: 'running'; readonly run: RunFacts }
+  | { readonly state: 'succeeded'; readonly result: BackupResult }
+  | { readonly state: 'failed'; readonly failure: Failure }
+  | { readonly state: 'unaccounted'; readonly failure: Failure }
+  | { readonly state: 'waiting'; readonly failure: Failure; readonly retryAt?: Date }
+  | { readonly state: 'ready'; readonly store: BackupStore; readonly key: BackupKey };
+
+export function stateOf(facts: BackupFacts, now: Date): BackupState {
+  if (isTerminal(facts.backup)) return { state: 'over' };
+  const run = newest(facts.runs, 'backup');
+  if (run !== undefined && !isOver(run)) return startIsOverdue(facts, run, now) ?? { state: 'running', run };
+  const outcome = outcomeOf(facts, run);
+  return outcome ?? startState(facts, run, now);
+}
+
+export function decide(facts: BackupFacts, now: Date): Decision<BackupStatus> {
+  const found = stateOf(facts, now);
+  switch (found.state) {
+    case 'over':
+      return { actions: releaseLock(facts) };
+    case 'running':
+      return {
+        actions: [],
+        status: runningStatus(facts, found.run, now),
+        ...requeueBefore(startDeadlineOf(facts), now),
+      };
+    case 'succeeded':
+      // The lock goes first: a lock freed after the terminal status would be kept for ever by a crash in between.
+      return { actions: releaseLock(facts), status: completeStatus(facts, found.result, now) };
+    case 'failed':
+      return { actions: [...stopRuns(facts), ...releaseLock(facts)], status: failedStatus(facts, found.failure, now) };
+    case 'unaccounted':
+      return start(facts, { reportOnly: true }, now);
+    case 'waiting':
+      return {
+        actions: releaseLock(facts),
+        status: pendingStatus(facts, found.failure, now),
+        ...requeueBefore(found.retryAt ?? startDeadlineOf(facts), now, found.failure),
+      };
+    case 'ready':
+      return start(facts, { reportOnly: false }, now);
+    default:
+      return found satisfies never;
+  }
+}
+
+/** What the newest attempt, which is over, says of the whole backup; undefined where another attempt may follow. */
+function outcomeOf(facts: BackupFacts, run: RunFacts | undefined): BackupState | undefined {
+  const vanished = attemptsOf(facts) > (run?.attempt ?? 0);
+  if (vanished) {
+    return {
+      state: 'unaccounted',
+      failure: {
+        reason: 'JobVanished',
+        message: 'The Job of the last attempt is gone.',
+        hint: 'Somebody deleted it; see the audit log of the cluster.',
+      },
+    };
+  }
+  if (run === undefined) return undefined;
+  const result = resultOf(run, 'backup');
+  if (result !== undefined) return { state: 'succeeded', result };
+  const { report } = run;
+  if (report === undefined || report.ok) return silentEnd(run);
+  return report.retry ? undefined : { state: 'failed', failure: report.failure };
+}
+
+/** An attempt that ended without a report is looked into once; a look that ends so itself is the end. */
+function silentEnd(run: RunFacts): BackupState {
+  const failure = run.trouble ?? {
+    reason: 'RunnerLost',
+    message: 'The runner ended without a report.',
+    hint: 'kubectl describe job tells more.',
+  };
+  const looked = run.task?.command === 'backup' && run.task.reportOnly;
+  return looked || !run.started ? { state: 'failed', failure } : { state: 'unaccounted', failure };
+}
+
+/** A pod that never starts must not keep the backup running, and its database locked, for a day. */
+function startIsOverdue(facts: BackupFacts, run: RunFacts, now: Date): BackupState | undefined {
+  if (run.started || now < startDeadlineOf(facts)) return undefined;
+  const trouble = run.trouble ?? {
+    reason: 'PodNotStarted',
+    message: "The runner's pod was not started.",
+    hint: `kubectl describe job ${run.name} tells why.`,
+  };
+  return {
+    state: 'failed',
+    failure: { ...trouble, message: `Not started within ${startDeadlineText(facts)}. ${trouble.message}` },
+  };
+}
+
+/** Why no attempt starts, in order; the first that applies wins. */
+const RULES: readonly ((facts: BackupFacts) => Failure | undefined)[] = [
+  // Without a store there is nowhere to go…
+  storeIsMissing,
+  storeIsNotReady,
+  // …without a key nothing may leave the database…
+  keyIsMissing,
+  // …and one database is worked on by one operation at a time. Last, so that nothing that waits for something else holds others up.
+  databaseIsBusy,
+];
+
+function startState(facts: BackupFacts, run: RunFacts | undefined, now: Date): BackupState {
+  const last = lastFailure(run);
+  const missing = RULES.map((rule) => rule(facts)).find((failure) => failure !== undefined);
+  const wait = missing ?? last;
+  if (wait !== undefined && now >= startDeadlineOf(facts))
+    return { state: 'failed', failure: deadlineExceeded(facts, wait) };
+  if (missing !== undefined) return { state: 'waiting', failure: missing };
+  const retryAt = retryTime(facts, run);
+  if (last !== undefined && retryAt !== undefined && now < retryAt) return { state: 'waiting', failure: last, retryAt };
+  if (facts.store === undefined || 'wait' in facts.key) return { state: 'waiting', failure: UNREACHABLE };
+  return { state: 'ready', store: facts.store, key: facts.key.key };
+}
+
+/** The rules leave no way here; it satisfies the compiler without a cast. */
+const UNREACHABLE: Failure = { reason: 'NotReady', message: 'store or key is missing' };
+
+function storeIsMissing({ store, backup }: BackupFacts): Failure | undefined {
+  if (store !== undefined) return undefined;
+  const { name } = backup.spec.storeRef;
+  return {
+    reason: 'StoreNotFound',
+    message: `There is no BackupStore "${name}" in this namespace.`,
+    hint: 'Make it, or name another in a new Backup: kubectl get backupstores.',
+  };
+}
+
+function storeIsNotReady({ store }: BackupFacts): Failure | undefined {
+  if (store === undefined || isUsable(store)) return undefined;
+  const { name } = store.metadata;
+  const ready = store.status?.conditions?.find(({ type }) => type === 'Ready');
+  const why = ready === undefined ? 'it has not been tried yet' : `${ready.reason}: ${ready.message}`;
+  return {
+    reason: 'StoreNotReady',
+    message: `BackupStore "${name}" cannot be used yet. ${why}`,
+    hint: `kubectl describe backupstore ${name} tells more.`,
+  };
+}
+
+function keyIsMissing({ key }: BackupFacts): Failure | undefined {
+  return 'wait' in key ? key.wait : undefined;
+}
+
+function databaseIsBusy({ lock, backup }: BackupFacts): Failure | undefined {
+  const claim = claimOn(lock, holderOf(backup));
+  if (claim.claim !== 'busy') return undefined;
+  return {
+    reason: 'DatabaseBusy',
+    message: `${claim.lease.holder} is at work on this database; this backup starts when it is over.`,
+  };
+}
+
+function lastFailure(run: RunFacts | undefined): Failure | undefined {
+  return run?.report !== undefined && !run.report.ok ? run.report.failure : undefined;
+}
+
+function retryTime({ backup }: BackupFacts, run: RunFacts | undefined): Date | undefined {
+  if (run?.ended === undefined) return undefined;
+  return new Date(run.ended.getTime() + backoff(new Date(backup.status?.startTime ?? run.ended), run.ended));
+}
+
+/**
+ * Takes the lock and makes the Job of the next attempt. A crash between the two leaves a lock that is ours: the next look
+ * finds it held and makes the Job. A crash after both leaves a Job whose name says that it was made.
+ */
+function start(facts: BackupFacts, { reportOnly }: { reportOnly: boolean }, now: Date): Decision<BackupStatus> {
+  const { backup, store, settings, key } = facts;
+  if (store === undefined)
+    return { actions: [], status: pendingStatus(facts, storeIsMissing(facts) ?? UNREACHABLE, now) };
+  const { metadata, spec } = backup;
+  const attempt = Math.max(attemptsOf(facts), newest(facts.runs, 'backup')?.attempt ?? 0) + 1;
+  const source = spec.source.postgresql;
+  const access = storeAccessOf(store);
+  const run = { cluster: settings.clusterName, namespace: metadata.namespace, name: metadata.name, uid: metadata.uid };
+  const folder = runFolder({ ...run, prefix: access.prefix, time: new Date(metadata.creationTimestamp) });
+  const job = runnerJob({
+    owner: { kind: 'Backup', ...run },
+    purpose: 'backup',
+    attempt,
+    task: {
+      command: 'backup',
+      run,
+      store: access,
+      folder,
+      database: databaseAccessOf(addressOf(source), source.credentials),
+      recipients: 'key' in key ? key.key.spec.recipients : [],
+      compressionLevel: spec.compression?.level ?? 3,
+      conditionalWrites: store.status?.conditionalWrites ?? false,
+      reportOnly,
+    },
+    secrets: { store: access.secret, database: source.credentials.secretRef.name },
+    settings: settings.runner,
+    activeDeadlineSeconds: spec.activeDeadlineSeconds ?? 86_400,
+  });
+  return {
+    actions: [...(reportOnly ? [] : takeLock(facts)), { action: 'createJob', job }, ...removeOlder(facts)],
+    status: runningStatus(facts, { attempt, name: jobName(metadata, 'backup', attempt) }, now),
+    statusOnFailure: (failure) => pendingStatus(facts, failure, now),
+  };
+}
+
+function takeLock({ lock, backup, settings }: BackupFacts): Action[] {
+  const claim = claimOn(lock, holderOf(backup));
+  const create: Action = {
+    action: 'createLease',
+    lease: databaseLock(settings.namespace, addressOf(backup.spec.source.postgresql), holderOf(backup)),
+  };
+  if (claim.claim === 'held') return [];
+  return claim.claim === 'stale' ? [releaseOf(claim.lease), create] : [create];
+}
+
+function releaseLock({ lock, backup }: BackupFacts): Action[] {
+  return lock?.holderUid === backup.metadata.uid ? [releaseOf(lock)] : [];
+}
+
+/** Of many attempts the last two are enough to look at; what the others said was in the status. */
+function removeOlder({ runs, backup }: BackupFacts): Action[] {
+  return runs.slice(0, -1).flatMap((run): Action[] => deleteJob(run, backup));
+}
+
+function deleteJob(run: RunFacts, { metadata }: Backup): Action[] {
+  return run.job === undefined
+    ? []
+    : [{ action: 'deleteJob', namespace: metadata.namespace, name: run.name, uid: run.job.uid }];
+}
+
+function stopRuns({ runs, backup }: BackupFacts): Action[] {
+  return runs.filter((run) => !isOver(run)).flatMap((run) => deleteJob(run, backup));
+}
+
+function holderOf(backup: Backup): Holder {
+  return { kind: 'Backup', metadata: backup.metadata };
+}
+
+export function isTerminal(backup: Backup): boolean {
+  return isTrue(backup.status?.conditions, 'Complete') || isTrue(backup.status?.conditions, 'Failed');
+}
+
+function attemptsOf({ backup }: BackupFacts): number {
+  return backup.status?.attempts ?? 0;
+}
+
+function startDeadlineText({ backup }: BackupFacts): string {
+  return formatDuration(parseDuration(backup.spec.startDeadline ?? '1h'));
+}
+
+function startDeadlineOf({ backup }: BackupFacts): Date {
+  return new Date(Date.parse(backup.metadata.creationTimestamp) + parseDuration(backup.spec.startDeadline ?? '1h'));
+}
+
+function deadlineExceeded(facts: BackupFacts, wait: Failure): Failure {
+  return { ...wait, message: `Could not start within ${startDeadlineText(facts)}. ${wait.message}` };
+}
+
+function requeueBefore(instant: Date, now: Date, waitsFor?: Failure): { requeueAfter?: number } {
+  const rest = instant.getTime() - now.getTime();
+  if (rest <= 0) return {};
+  return { requeueAfter: waitsFor?.reason === 'DatabaseBusy' ? Math.min(rest, BUSY_POLL) : rest };
+}

@@ -1,0 +1,39 @@
+import type { Backup, BackupStatus } from '../../api/backup.ts';
+import { addressOf } from '../../api/postgresql.ts';
+import { KIND } from '../../kube/kinds.ts';
+import type { Controller } from '../controller.ts';
+import { observeDatabaseLock } from '../observe-leases.ts';
+import { observeRuns } from '../observe-runs.ts';
+import { type BackupFacts, decide, isTerminal } from './decide.ts';
+import { chooseKey } from './key.ts';
+
+export const backupController: Controller<Backup, BackupFacts, BackupStatus> = {
+  kind: KIND.backup,
+
+  async observe(world, backup) {
+    const { stores, settings } = world;
+    const { namespace } = backup.metadata;
+    return {
+      backup,
+      store: stores.backupStores.get(namespace, backup.spec.storeRef.name),
+      key: chooseKey(backup.spec.keyRef, stores.backupKeys.list(namespace)),
+      runs: await observeRuns(world, backup.metadata, backup.status?.attempts ?? 0, 'backup'),
+      lock: await observeDatabaseLock(world, addressOf(backup.spec.source.postgresql)),
+      settings,
+    };
+  },
+
+  decide,
+
+  /** A backup that waits looks again when a store or a key of its namespace changes, or when a lock is freed. */
+  concerns(changed, stores) {
+    const waiting = stores.backups.list().filter((backup) => !isTerminal(backup));
+    const concerned =
+      changed.kind === 'Lease'
+        ? waiting
+        : changed.kind === 'BackupStore' || changed.kind === 'BackupKey'
+          ? waiting.filter(({ metadata }) => metadata.namespace === changed.metadata.namespace)
+          : [];
+    return concerned.map(({ metadata }) => ({ namespace: metadata.namespace, name: metadata.name }));
+  },
+};

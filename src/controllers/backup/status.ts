@@ -1,0 +1,97 @@
+import type { BackupStatus } from '../../api/backup.ts';
+import { type ConditionReport, instant, summarise } from '../../api/conditions.ts';
+import type { BackupResult } from '../../api/task.ts';
+import { runFolder } from '../../archive/layout.ts';
+import { formatBytes } from '../../lib/bytes.ts';
+import type { Failure } from '../../lib/errors.ts';
+import { storeAccessOf } from '../access.ts';
+import type { RunFacts } from '../run-facts.ts';
+import type { BackupFacts } from './decide.ts';
+
+export function pendingStatus(facts: BackupFacts, failure: Failure, now: Date): BackupStatus {
+  return compose(facts, now, { phase: 'Pending', failure }, [
+    { type: 'Complete', status: 'False', ...said(failure) },
+    { type: 'Reconciling', status: 'True', ...said(failure) },
+  ]);
+}
+
+export function runningStatus(
+  facts: BackupFacts,
+  run: Pick<RunFacts, 'attempt' | 'name'> & Partial<RunFacts>,
+  now: Date,
+): BackupStatus {
+  const report =
+    run.trouble === undefined ? { reason: 'Running', message: `Job ${run.name} is at work` } : said(run.trouble);
+  const own: BackupStatus = {
+    phase: 'Running',
+    attempts: run.attempt,
+    jobName: run.name,
+    startTime: facts.backup.status?.startTime ?? instant(now),
+    ...(run.trouble === undefined ? {} : { failure: run.trouble }),
+  };
+  return compose(facts, now, own, [
+    { type: 'Complete', status: 'False', ...report },
+    { type: 'Reconciling', status: 'True', ...report },
+  ]);
+}
+
+export function completeStatus(facts: BackupFacts, result: BackupResult, now: Date): BackupStatus {
+  const message = `${formatBytes(result.sizes.source)} dumped, ${formatBytes(result.sizes.stored)} stored`;
+  const own: BackupStatus = {
+    phase: 'Complete',
+    completionTime: instant(now),
+    location: locationOf(facts),
+    manifestDigest: result.manifestDigest,
+    sizes: { ...result.sizes, human: formatBytes(result.sizes.stored) },
+    keyFingerprints: [...result.keyFingerprints],
+    server: result.server,
+    tool: result.tool,
+    verification: { level: 'ReadBack', time: instant(new Date(result.verifiedTime)) },
+  };
+  return compose(facts, now, own, [
+    { type: 'Complete', status: 'True', reason: 'BackedUp', message },
+    {
+      type: 'Verified',
+      status: 'True',
+      reason: 'ReadBack',
+      message: 'every byte was read back, decrypted, compared and parsed to the end',
+    },
+  ]);
+}
+
+export function failedStatus(facts: BackupFacts, failure: Failure, now: Date): BackupStatus {
+  return compose(facts, now, { phase: 'Failed', completionTime: instant(now), failure }, [
+    { type: 'Complete', status: 'False', ...said(failure) },
+    { type: 'Failed', status: 'True', ...said(failure) },
+    { type: 'Stalled', status: 'True', ...said(failure) },
+  ]);
+}
+
+/** Facts of the past stay; the failure is of this moment only. */
+function compose(facts: BackupFacts, now: Date, own: BackupStatus, reports: readonly ConditionReport[]): BackupStatus {
+  const { status, metadata } = facts.backup;
+  const { attempts, jobName, startTime } = status ?? {};
+  const generation = metadata.generation ?? 0;
+  return {
+    ...(attempts === undefined ? {} : { attempts }),
+    ...(jobName === undefined ? {} : { jobName }),
+    ...(startTime === undefined ? {} : { startTime }),
+    ...own,
+    observedGeneration: generation,
+    conditions: summarise(status?.conditions, reports, generation, now),
+  };
+}
+
+function said(failure: Failure): { reason: string; message: string } {
+  return {
+    reason: failure.reason,
+    message: failure.hint === undefined ? failure.message : `${failure.message} ${failure.hint}`,
+  };
+}
+
+function locationOf({ backup, store, settings }: BackupFacts): string {
+  if (store === undefined) return '';
+  const { bucket, prefix } = storeAccessOf(store);
+  const { namespace, uid, creationTimestamp } = backup.metadata;
+  return `s3://${bucket}/${runFolder({ prefix, cluster: settings.clusterName, namespace, uid, time: new Date(creationTimestamp) })}`;
+}

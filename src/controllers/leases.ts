@@ -1,0 +1,97 @@
+/** The two kinds of Leases by which operations keep out of each other's way. Pure. */
+import type { Lease, NewLease } from '../api/kubernetes.ts';
+import type { ObjectMeta } from '../api/meta.ts';
+import { ANNOTATIONS, databaseLockName, LABELS, MANAGED_BY, scaleLeaseName } from '../api/names.ts';
+import type { PostgresqlAddress } from '../api/postgresql.ts';
+import type { Workload } from '../api/restore.ts';
+import type { Action } from './action.ts';
+
+/** The object of ours that holds a Lease, or wants it. */
+export interface Holder {
+  readonly kind: 'Backup' | 'Restore';
+  readonly metadata: Pick<ObjectMeta, 'name' | 'uid'> & { readonly namespace: string };
+}
+
+/** A Lease as a decision sees it. */
+export interface LeaseFacts {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly holderUid: string;
+  /** `Backup default/nightly`, for people. */
+  readonly holder: string;
+  /** False when the holder is over or gone and no pod of it is left: the Lease is litter, and whoever needs it removes it. */
+  readonly holderAlive: boolean;
+  /** On a scale Lease: the count to return to. */
+  readonly replicas?: number;
+  readonly acquired?: Date;
+}
+
+/** One operation at a time per database: held in the operator's own namespace, where no tenant can touch it. */
+export function databaseLock(namespace: string, address: PostgresqlAddress, holder: Holder): NewLease {
+  return lease(namespace, databaseLockName(address), holder, {
+    [ANNOTATIONS.database]: `${address.host}:${address.port}/${address.database}`,
+  });
+}
+
+/**
+ * Lock and memory in one create: who scales the workload, and the count to return to. In the workload's namespace, so
+ * that whoever can see the workload can read how to bring it back, even when the operator and its kinds are gone.
+ */
+export function scaleLease(workload: Workload, replicas: number, holder: Holder): NewLease {
+  return lease(holder.metadata.namespace, scaleLeaseName(workload), holder, {
+    [ANNOTATIONS.workload]: `${workload.kind}/${workload.name}`,
+    [ANNOTATIONS.replicas]: String(replicas),
+  });
+}
+
+function lease(namespace: string, name: string, holder: Holder, annotations: Record<string, string>): NewLease {
+  const { kind, metadata } = holder;
+  return {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: {
+      name,
+      namespace,
+      labels: { [LABELS.managedBy]: MANAGED_BY, [LABELS.kind]: kind.toLowerCase(), [LABELS.owner]: metadata.uid },
+      annotations: { ...annotations, [ANNOTATIONS.holder]: `${kind} ${metadata.namespace}/${metadata.name}` },
+    },
+    spec: { holderIdentity: metadata.uid },
+  };
+}
+
+export function leaseFacts(found: Lease, holderAlive: boolean): LeaseFacts {
+  const { metadata, spec } = found;
+  const replicas = Number.parseInt(metadata.annotations?.[ANNOTATIONS.replicas] ?? '', 10);
+  return {
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    uid: metadata.uid,
+    resourceVersion: metadata.resourceVersion,
+    holderUid: spec?.holderIdentity ?? '',
+    holder: metadata.annotations?.[ANNOTATIONS.holder] ?? 'somebody unknown',
+    holderAlive,
+    acquired: new Date(metadata.creationTimestamp),
+    ...(Number.isInteger(replicas) && replicas >= 0 ? { replicas } : {}),
+  };
+}
+
+export function releaseOf(found: LeaseFacts): Action {
+  const { namespace, name, uid, resourceVersion } = found;
+  return { action: 'deleteLease', namespace, name, uid, resourceVersion };
+}
+
+/** What stands between an operation and its Lease. */
+export type Claim =
+  | { readonly claim: 'held' }
+  | { readonly claim: 'free' }
+  /** Left behind by a holder that is no more. */
+  | { readonly claim: 'stale'; readonly lease: LeaseFacts }
+  | { readonly claim: 'busy'; readonly lease: LeaseFacts };
+
+export function claimOn(found: LeaseFacts | undefined, holder: Holder): Claim {
+  if (found === undefined) return { claim: 'free' };
+  if (found.holderUid === holder.metadata.uid) return { claim: 'held' };
+  return found.holderAlive ? { claim: 'busy', lease: found } : { claim: 'stale', lease: found };
+}

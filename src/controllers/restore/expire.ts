@@ -1,0 +1,58 @@
+/** What happens to the replaced database once `keepPrevious` is over. Pure. */
+import type { RestoreStatus } from '../../api/restore.ts';
+import { parseDuration } from '../../lib/duration.ts';
+import { backoff } from '../../policy/backoff.ts';
+import type { Action, Decision } from '../action.ts';
+import { isOver, newest, resultOf } from '../run-facts.ts';
+import type { RestoreFacts } from './facts.ts';
+import { cleanupJob } from './jobs.ts';
+
+export function expire(facts: RestoreFacts, now: Date): Decision<RestoreStatus> {
+  const { restore, runs } = facts;
+  const { status, spec, metadata } = restore;
+  if (
+    status?.previousDatabase === undefined ||
+    status.completionTime === undefined ||
+    metadata.deletionTimestamp !== undefined
+  )
+    return { actions: [] };
+  const due = Date.parse(status.completionTime) + parseDuration(spec.keepPrevious ?? '24h');
+  if (now.getTime() < due) return { actions: [], requeueAfter: due - now.getTime() };
+  const run = newest(runs, 'expire');
+  const result = resultOf(run, 'cleanup');
+  if (result !== undefined && result.previousDatabase === undefined) return gone(status);
+  if (run !== undefined && run.state !== 'gone') {
+    if (!isOver(run)) return { actions: [] };
+    const retryAt = (run.ended ?? now).getTime() + backoff(new Date(due), run.ended ?? now);
+    if (now.getTime() < retryAt) return { actions: [], requeueAfter: retryAt - now.getTime() };
+  }
+  return { actions: dropIt(facts, (run?.attempt ?? 0) + 1) };
+}
+
+function gone(status: RestoreStatus): Decision<RestoreStatus> {
+  const { previousDatabase: _, ...rest } = status;
+  return {
+    actions: [
+      {
+        action: 'event',
+        type: 'Normal',
+        reason: 'PreviousDropped',
+        note: 'keepPrevious is over: the replaced database was dropped',
+      },
+    ],
+    status: rest,
+  };
+}
+
+/** Makes the next attempt, and removes the Jobs of those before the last. */
+function dropIt(facts: RestoreFacts, attempt: number): Action[] {
+  const job = cleanupJob(facts, 'expire', attempt);
+  if (job === undefined) return [];
+  const older = facts.runs.filter(({ purpose }) => purpose === 'expire').slice(0, -1);
+  const removals = older.flatMap((run): Action[] =>
+    run.job === undefined
+      ? []
+      : [{ action: 'deleteJob', namespace: facts.restore.metadata.namespace, name: run.name, uid: run.job.uid }],
+  );
+  return [{ action: 'createJob', job }, ...removals];
+}

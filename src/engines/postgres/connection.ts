@@ -1,0 +1,222 @@
+import type { EventEmitter } from 'node:events';
+import type { Duplex } from 'node:stream';
+import pg from 'pg';
+import type { PostgresqlAddress } from '../../api/postgresql.ts';
+import { HoldfastError } from '../../lib/errors.ts';
+import type { Login } from '../engine.ts';
+import { connectFault } from './faults.ts';
+
+/** A database to connect to, and as whom. */
+export interface Endpoint extends Pick<PostgresqlAddress, 'host' | 'port'> {
+  readonly database: string;
+  readonly login: Login;
+  /** What the server's administrator sees in pg_stat_activity; see session-name.ts. */
+  readonly applicationName: string;
+}
+
+/** PostgreSQL 13 is the oldest that is still met in the field and that knows DROP DATABASE … WITH (FORCE). */
+export const OLDEST_MAJOR = 13;
+
+/** An answer from a healthy server takes milliseconds; a TLS handshake over a bad line a few seconds. */
+export const CONNECT_TIMEOUT_S = 15;
+
+/** First keepalive probe on a silent connection. */
+const KEEPALIVE_MS = 10_000;
+
+/** How long the server may take to hear a goodbye before the connection is cut. */
+const GOODBYE_MS = 2_000;
+
+/** A control connection. Its search_path is pg_catalog, so that nothing in a database can put itself in a query's way. */
+export interface Session extends AsyncDisposable {
+  /** Rows; errors are those of the `pg` library, with their SQLSTATE in `code`. One statement, or several without values. */
+  query<Row = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]>;
+  /** `version` as the server says it, such as 17.6 (Debian 17.6-0+deb13u1). */
+  readonly server: { readonly version: string; readonly major: number };
+  /** The server process as the server itself knows it. */
+  readonly pid: number;
+  /** The server process as it was announced when we connected; another one than `pid` when a pooler stands in between. */
+  readonly announcedPid: number | null;
+  /** Aborted, with the cause, when the connection ends and nobody here ended it. */
+  readonly lost: AbortSignal;
+  /** Cuts the connection at once. */
+  destroy(): void;
+}
+
+/** Connects as libpq does with sslmode=prefer, but never sends a password in clear text. Throws a `retry` HoldfastError. */
+export async function connect(endpoint: Endpoint, signal: AbortSignal): Promise<Session> {
+  signal.throwIfAborted();
+  try {
+    const client = await preferTls(endpoint, signal);
+    return await prepare(client, signal);
+  } catch (caught) {
+    signal.throwIfAborted();
+    throw connectFault(caught, endpoint);
+  }
+}
+
+async function preferTls(endpoint: Endpoint, signal: AbortSignal): Promise<Client> {
+  try {
+    return await attempt(endpoint, true, signal);
+  } catch (caught) {
+    if (signal.aborted || !mayTryWithoutTls(caught)) throw caught;
+    return attempt(endpoint, false, signal);
+  }
+}
+
+/** A server without TLS, a handshake that fails, or a pg_hba.conf that has no line for TLS. */
+function mayTryWithoutTls(caught: unknown): boolean {
+  if (!(caught instanceof Error) || caught instanceof HoldfastError) return false;
+  const code = (caught as { code?: unknown }).code;
+  return (
+    caught.message.includes('does not support SSL') ||
+    caught.message.includes('establishing an SSL connection') ||
+    code === '28000' ||
+    (typeof code === 'string' && (code === 'EPROTO' || code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')))
+  );
+}
+
+interface Client {
+  readonly client: pg.Client;
+  readonly connection: EventEmitter & { stream: Duplex };
+}
+
+async function attempt(endpoint: Endpoint, tls: boolean, signal: AbortSignal): Promise<Client> {
+  const client = new pg.Client({
+    host: endpoint.host,
+    port: endpoint.port,
+    user: endpoint.login.username,
+    password: endpoint.login.password,
+    database: endpoint.database,
+    application_name: endpoint.applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_S * 1000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEPALIVE_MS,
+    ssl: tls ? { rejectUnauthorized: false } : false,
+  });
+  const { connection } = client as unknown as { connection: Client['connection'] };
+  const cut = () => connection.stream.destroy(new Error('the connection was cut because the run ends'));
+  // An error without a listener would end the process; whoever waits for an answer is told by that answer.
+  client.on('error', () => {});
+  signal.addEventListener('abort', cut, { once: true });
+  try {
+    const connected = client.connect();
+    guardPassword(connection);
+    await connected;
+    return { client, connection };
+  } catch (caught) {
+    connection.stream.destroy();
+    throw caught;
+  } finally {
+    signal.removeEventListener('abort', cut);
+  }
+}
+
+/**
+ * libpq has require_auth; `pg` answers whatever it is asked. A server, or somebody in its place, that asks for the
+ * password itself, or for no proof at all, is refused before a byte of it is sent.
+ */
+function guardPassword(connection: Client['connection']): void {
+  let proof: 'none' | 'md5' | 'begun' | 'mutual' = 'none';
+  const refuse = (message: string, hint: string) => {
+    connection.emit('error', new HoldfastError('AuthenticationRefused', message, { outlook: 'retry', hint }));
+    connection.stream.destroy();
+  };
+  connection.removeAllListeners('authenticationCleartextPassword');
+  connection.on('authenticationCleartextPassword', () =>
+    refuse(
+      'the server asks for the password in clear text, so it was not sent',
+      "let pg_hba.conf ask this role for scram-sha-256 instead of 'password', 'ldap', 'pam' or 'radius'",
+    ),
+  );
+  connection.on('authenticationMD5Password', () => {
+    proof = 'md5';
+  });
+  connection.on('authenticationSASL', () => {
+    proof = 'begun';
+  });
+  connection.on('authenticationSASLFinal', () => {
+    proof = 'mutual';
+  });
+  connection.on('authenticationOk', () => {
+    if (proof === 'md5' || proof === 'mutual') return;
+    refuse(
+      'the server let us in without asking for the password, so it may not be the one that is meant',
+      "let pg_hba.conf ask this role for scram-sha-256 instead of 'trust'",
+    );
+  });
+}
+
+/** What a role or a database may have set to other values, and the server's own patience with us. */
+const SESSION_SETTINGS: Readonly<Record<string, string>> = {
+  search_path: 'pg_catalog',
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  idle_session_timeout: '0',
+  transaction_timeout: '0',
+  default_transaction_read_only: 'off',
+  default_transaction_isolation: 'read committed',
+  client_min_messages: 'error',
+  // The server gives up on us, and so frees our locks, about 25 s after this machine fell silent; by default that takes two hours.
+  tcp_keepalives_idle: '10',
+  tcp_keepalives_interval: '5',
+  tcp_keepalives_count: '3',
+};
+
+/** Settings that this server does not know are passed over. */
+const APPLY_SETTINGS = `
+  SELECT pg_catalog.set_config(wanted.key, wanted.value, false)
+  FROM pg_catalog.jsonb_each_text($1::pg_catalog.jsonb) wanted
+  WHERE EXISTS (SELECT FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) wanted.key)`;
+
+const IDENTIFY = `
+  SELECT pg_catalog.current_setting('server_version') AS version,
+         pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog./) 10000 AS major,
+         pg_catalog.pg_backend_pid() AS pid`;
+
+async function prepare({ client, connection }: Client, signal: AbortSignal): Promise<Session> {
+  const lost = new AbortController();
+  let ending = false;
+  const destroy = () => {
+    ending = true;
+    connection.stream.destroy();
+  };
+  const cut = () => connection.stream.destroy();
+  client.on('error', (error) => lost.abort(error));
+  client.on('end', () => {
+    if (!ending) lost.abort(new Error('the server ended the connection'));
+  });
+  signal.addEventListener('abort', cut, { once: true });
+
+  try {
+    await client.query(APPLY_SETTINGS, [JSON.stringify(SESSION_SETTINGS)]);
+    const { rows } = await client.query<{ version: string; major: number; pid: number }>(IDENTIFY);
+    const [self] = rows;
+    if (self === undefined) throw new Error('the server did not say who it is');
+    return {
+      query: async <Row>(sql: string, values?: readonly unknown[]) =>
+        (values === undefined ? await client.query(sql) : await client.query(sql, [...values])).rows as Row[],
+      server: { version: self.version, major: self.major },
+      pid: self.pid,
+      announcedPid: (client as unknown as { processID: number | null }).processID,
+      lost: lost.signal,
+      destroy,
+      [Symbol.asyncDispose]: async () => {
+        ending = true;
+        signal.removeEventListener('abort', cut);
+        const timer = setTimeout(() => connection.stream.destroy(), GOODBYE_MS);
+        await client.end().catch(() => {});
+        clearTimeout(timer);
+      },
+    };
+  } catch (caught) {
+    destroy();
+    throw caught;
+  }
+}
+
+/** SQLSTATE of an error that the server sent, or the system's code of one that never got there. */
+export function codeOf(caught: unknown): string | undefined {
+  const code = (caught as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : undefined;
+}

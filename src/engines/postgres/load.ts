@@ -1,0 +1,46 @@
+import { HoldfastError } from '../../lib/errors.ts';
+import type { WritingProgram } from '../engine.ts';
+import { type Libpq, connectionString } from './libpq.ts';
+import { writingProgram } from './programs.ts';
+import type { Tools } from './tools.ts';
+
+export interface LoadJob {
+  readonly database: string;
+  readonly tools: Tools;
+  readonly libpq: Libpq;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Not in one transaction: the database is thrown away if anything fails, and a transaction would hold a lock for every
+ * object. The first error ends it.
+ */
+export function load(job: LoadJob): WritingProgram {
+  return writingProgram({
+    command: job.tools.pgRestore,
+    args: [
+      '--format=custom',
+      '--exit-on-error',
+      '--no-password',
+      `--dbname=${connectionString(job.database)}`,
+    ],
+    env: job.libpq.env,
+    signal: job.signal,
+    explain: (problem, exit) =>
+      new HoldfastError('LoadFailed', `the archive could not be loaded: ${problem}`, hintFor(exit.stderr)),
+  });
+}
+
+function hintFor(stderr: string): { hint?: string } {
+  const role = /role "(.+)" does not exist/.exec(stderr)?.[1];
+  if (role !== undefined) return { hint: `make the role on the target server, then a new Restore: CREATE ROLE "${role}";` };
+  if (/permission denied to create extension/.test(stderr)) {
+    return { hint: 'this extension needs a superuser: restore with such a role' };
+  }
+  if (/extension ".+" is not available|could not open extension control file/.test(stderr)) {
+    return { hint: "install the extension's package on the target server" };
+  }
+  const owner = /must be (?:member of|able to SET ROLE) (?:role )?"(.+)"/.exec(stderr)?.[1];
+  if (owner !== undefined) return { hint: `grant the restoring role membership: GRANT "${owner}" TO …;` };
+  return {};
+}

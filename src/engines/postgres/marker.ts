@@ -1,0 +1,91 @@
+/**
+ * What we note in a database's comment: the only place that its owner may write, that survives a rename, and that
+ * everybody can read without us. Each note is one line below the owner's own text; unknown lines are the owner's.
+ */
+
+/** A restore that went live in a database. */
+export interface RestoreMark {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly specHash: string;
+  /** Noted, not compared: a rebuilt cluster counts as the same. */
+  readonly cluster: string;
+  /** RFC 3339. */
+  readonly time: string;
+}
+
+export interface DatabaseNotes {
+  /** The owner's comment; absent where there is none. */
+  readonly comment?: string;
+  /** Oldest first; carried over at every swap. */
+  readonly restores: readonly RestoreMark[];
+  /** UID of the restore that is loading into this database. */
+  readonly scratchOf?: string;
+  /** UID of the restore that put another database in this one's place. */
+  readonly previousOf?: string;
+}
+
+const RESTORES = 'holdfast-restores: ';
+const SCRATCH = 'holdfast-scratch-of: ';
+const PREVIOUS = 'holdfast-previous-of: ';
+
+export function readNotes(comment: string | null | undefined): DatabaseNotes {
+  const own: string[] = [];
+  const restores: RestoreMark[] = [];
+  let scratchOf: string | undefined;
+  let previousOf: string | undefined;
+  for (const line of (comment ?? '').split('\n')) {
+    const marks = line.startsWith(RESTORES) ? marksOf(line.slice(RESTORES.length)) : undefined;
+    if (marks !== undefined) restores.push(...marks);
+    else if (line.startsWith(SCRATCH)) scratchOf = line.slice(SCRATCH.length).trim();
+    else if (line.startsWith(PREVIOUS)) previousOf = line.slice(PREVIOUS.length).trim();
+    else own.push(line);
+  }
+  const text = own.join('\n');
+  return {
+    ...(text === '' ? {} : { comment: text }),
+    restores,
+    ...(scratchOf === undefined ? {} : { scratchOf }),
+    ...(previousOf === undefined ? {} : { previousOf }),
+  };
+}
+
+/** The comment that holds these notes; undefined where there is nothing to say. */
+export function writeNotes(notes: DatabaseNotes): string | undefined {
+  const lines = [
+    ...(notes.comment === undefined ? [] : [notes.comment]),
+    ...(notes.restores.length === 0 ? [] : [RESTORES + JSON.stringify(notes.restores)]),
+    ...(notes.scratchOf === undefined ? [] : [SCRATCH + notes.scratchOf]),
+    ...(notes.previousOf === undefined ? [] : [PREVIOUS + notes.previousOf]),
+  ];
+  return lines.length === 0 ? undefined : lines.join('\n');
+}
+
+/** Whether this very restore, by name and content, went live here before, in whatever cluster. */
+export function wasRestored(
+  notes: DatabaseNotes,
+  restore: Pick<RestoreMark, 'namespace' | 'name' | 'specHash'>,
+): boolean {
+  return notes.restores.some(
+    (mark) =>
+      mark.namespace === restore.namespace && mark.name === restore.name && mark.specHash === restore.specHash,
+  );
+}
+
+/** Undefined for text that is no list of marks: then the line is the owner's. Entries that lack something are passed over. */
+function marksOf(text: string): readonly RestoreMark[] | undefined {
+  let entries: unknown;
+  try {
+    entries = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return Array.isArray(entries) ? entries.flatMap((entry) => (isMark(entry) ? [entry] : [])) : undefined;
+}
+
+function isMark(entry: unknown): entry is RestoreMark {
+  if (typeof entry !== 'object' || entry === null) return false;
+  const fields = entry as Readonly<Record<string, unknown>>;
+  return ['namespace', 'name', 'uid', 'specHash', 'cluster', 'time'].every((key) => typeof fields[key] === 'string');
+}

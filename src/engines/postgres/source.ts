@@ -1,0 +1,46 @@
+import type { DatabaseAccess } from '../../api/task.ts';
+import { notReady } from '../../lib/errors.ts';
+import type { EngineContext, Login, Source } from '../engine.ts';
+import { connect } from './connection.ts';
+import { dump, readToEnd } from './dump.ts';
+import { connectFault } from './faults.ts';
+import { type Hold, hold } from './hold.ts';
+import { libpq } from './libpq.ts';
+import { listTables } from './objects.ts';
+import { describeDatabase } from './properties.ts';
+import { sessionName } from './session-name.ts';
+import { patienceOptions } from './settings.ts';
+import { findTools } from './tools.ts';
+
+export async function openSource(database: DatabaseAccess, login: Login, context: EngineContext): Promise<Source> {
+  await using stack = new AsyncDisposableStack();
+  const held = stack.use(await hold(database, login, sessionName('backup', context.run), context));
+  const { session, signal } = held;
+  const tools = await findTools(session.server.major);
+  const endpoint = held.endpoint(database.database);
+  const facts = await describeDatabase(session, database.database);
+  if (facts === undefined) throw connectFault({ code: '3D000' }, endpoint);
+  const tables = await tablesOf(held, database.database);
+  const access = stack.use(await libpq(endpoint, context.temporary, patienceOptions(session.server.major)));
+
+  const owned = stack.move();
+  return {
+    server: session.server,
+    tool: tools.version,
+    properties: facts.properties,
+    tables,
+    dump: () => dump({ database: database.database, tools, libpq: access, session, signal }),
+    readToEnd: () => readToEnd(tools, access, signal),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Also shows, before the run counts as begun, that the role gets into the database. */
+async function tablesOf(held: Hold, database: string): ReturnType<typeof listTables> {
+  await using inside = await connect(held.endpoint(database), held.signal);
+  try {
+    return await listTables(inside);
+  } catch (caught) {
+    throw notReady('DatabaseUnreachable', 'the connection broke while the tables were listed', undefined, caught);
+  }
+}

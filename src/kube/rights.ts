@@ -1,0 +1,63 @@
+/**
+ * Every right that the operator's account needs, and why. The chart's ClusterRole is made from this table, and a test
+ * holds what the operator really asks of the API server against it. There is no `secrets` here, and never will be.
+ */
+
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
+
+export interface Right {
+  readonly group: string;
+  /** With its subresource, such as `restores/status`. */
+  readonly resource: string;
+  readonly verbs: readonly Verb[];
+  readonly because: string;
+}
+
+const HOLDFAST = 'holdfast.dev';
+const WATCHED: readonly Verb[] = ['get', 'list', 'watch'];
+
+export const RIGHTS: readonly Right[] = [
+  ...['backupstores', 'backupkeys', 'backups', 'restores'].flatMap((resource): Right[] => [
+    { group: HOLDFAST, resource, verbs: WATCHED, because: 'They say what is to be done.' },
+    {
+      group: HOLDFAST,
+      resource: `${resource}/status`,
+      verbs: ['patch'],
+      because: 'Server-side apply of what became of them.',
+    },
+  ]),
+  {
+    group: HOLDFAST,
+    resource: 'restores',
+    verbs: ['patch'],
+    because: 'A finalizer while an app may be at zero; nothing else of a Restore is written.',
+  },
+  {
+    group: 'batch',
+    resource: 'jobs',
+    verbs: [...WATCHED, 'create', 'delete'],
+    because: 'Everything that touches a database or a store runs in one.',
+  },
+  {
+    group: '',
+    resource: 'pods',
+    verbs: WATCHED.filter((verb) => verb !== 'get'),
+    because: "The runner's answer is its termination message; an app is quiet when its pods are gone.",
+  },
+  {
+    group: 'coordination.k8s.io',
+    resource: 'leases',
+    verbs: [...WATCHED, 'create', 'update', 'delete'],
+    because: 'Leader, one operation per database, and the replica count to return to.',
+  },
+  { group: 'events.k8s.io', resource: 'events', verbs: ['create'], because: 'They tell people what happened.' },
+  ...['deployments', 'statefulsets'].flatMap((resource): Right[] => [
+    { group: 'apps', resource, verbs: ['get'], because: 'Its selector names the pods that must be gone.' },
+    {
+      group: 'apps',
+      resource: `${resource}/scale`,
+      verbs: ['get', 'update'],
+      because: 'To zero for a restore, and back.',
+    },
+  ]),
+];

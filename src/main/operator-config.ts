@@ -1,0 +1,95 @@
+import Type from 'typebox';
+import { Check } from 'typebox/value';
+import type { RunnerSettings, Settings } from '../controllers/settings.ts';
+import { HoldfastError, messageOf } from '../lib/errors.ts';
+import { LOG_LEVELS, type LogLevel } from '../observability/log.ts';
+
+export interface OperatorConfig {
+  readonly settings: Settings;
+  readonly logLevel: LogLevel;
+  /** Of `/healthz`, `/readyz` and `/metrics`. */
+  readonly port: number;
+}
+
+/** A name that is part of object keys, so that a rebuilt cluster of this name finds its archives. */
+const CLUSTER_NAME = /^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/;
+const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const;
+
+const quantities = () => Type.Optional(Type.Record(Type.String(), Type.String()));
+const Resources = Type.Object({ requests: quantities(), limits: quantities() }, { additionalProperties: false });
+
+/** The operator's configuration from its environment. Throws one error that names everything that is wrong with it. */
+export function operatorConfig(env: Readonly<Record<string, string | undefined>>): OperatorConfig {
+  const wrong: string[] = [];
+  const take = <T>(
+    name: string,
+    fallback: string,
+    read: (text: string) => T | undefined,
+    must: string,
+  ): T | undefined => {
+    const value = read(env[name] || fallback);
+    if (value === undefined) wrong.push(`${name} must be ${must}${env[name] ? `, not "${env[name]}"` : ''}`);
+    return value;
+  };
+  const clusterName = take(
+    'HOLDFAST_CLUSTER_NAME',
+    '',
+    like(CLUSTER_NAME),
+    'the name that archives of this cluster are filed under (lower case letters, digits, "-" and ".", at most 63)',
+  );
+  const namespace = take('HOLDFAST_NAMESPACE', '', like(NAMESPACE), "the operator's own namespace");
+  const image = take('HOLDFAST_RUNNER_IMAGE', '', like(/^[^\s]+$/), "the image of the runner's Jobs");
+  const imagePullPolicy = take(
+    'HOLDFAST_RUNNER_IMAGE_PULL_POLICY',
+    'IfNotPresent',
+    oneOf(PULL_POLICIES),
+    PULL_POLICIES.join(' or '),
+  );
+  const resources = take(
+    'HOLDFAST_RUNNER_RESOURCES',
+    '{}',
+    resourcesFrom,
+    'JSON such as {"limits":{"memory":"512Mi"}}',
+  );
+  const logLevel = take('HOLDFAST_LOG_LEVEL', 'info', oneOf(LOG_LEVELS), LOG_LEVELS.join(' or '));
+  const port = take('HOLDFAST_PORT', '8080', portFrom, 'a port, 0 for any free one');
+  if (
+    clusterName === undefined ||
+    namespace === undefined ||
+    image === undefined ||
+    imagePullPolicy === undefined ||
+    resources === undefined ||
+    logLevel === undefined ||
+    port === undefined
+  ) {
+    throw new HoldfastError('BadConfiguration', `the environment is incomplete: ${wrong.join('; ')}`, {
+      hint: 'The Helm chart sets these variables from its values; see helm/holdfast/values.yaml.',
+    });
+  }
+  const runner = { image, imagePullPolicy, ...(Object.keys(resources).length === 0 ? {} : { resources }) };
+  return { settings: { clusterName, namespace, runner }, logLevel, port };
+}
+
+function like(pattern: RegExp): (text: string) => string | undefined {
+  return (text) => (pattern.test(text) ? text : undefined);
+}
+
+function oneOf<T extends string>(words: readonly T[]): (text: string) => T | undefined {
+  return (text) => words.find((word) => word === text);
+}
+
+function portFrom(text: string): number | undefined {
+  const port = Number(text);
+  return /^[0-9]+$/.test(text) && port <= 65_535 ? port : undefined;
+}
+
+function resourcesFrom(text: string): NonNullable<RunnerSettings['resources']> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Check(Resources, value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw new Error(messageOf(error), { cause: error });
+  }
+}

@@ -1,0 +1,118 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Backup } from '../api/backup.ts';
+import { isTrue } from '../api/conditions.ts';
+import type { Restore } from '../api/restore.ts';
+
+/** What metrics are computed from when somebody asks; nothing is counted that could be read. */
+export interface MetricsSources {
+  readonly backups: () => readonly Backup[];
+  readonly restores: () => readonly Restore[];
+  readonly queues: () => readonly { readonly kind: string; readonly depth: number }[];
+  readonly isLeader: () => boolean;
+}
+
+export interface Metrics {
+  readonly registry: Registry;
+  pass(report: { readonly kind: string; readonly seconds: number; readonly error?: { readonly reason: string } }): void;
+  watchRestarted(kind: string): void;
+}
+
+export function newMetrics(sources: MetricsSources): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const passes = new Histogram({
+    name: 'holdfast_reconcile_duration_seconds',
+    help: 'How long a look at one object took.',
+    labelNames: ['kind'],
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60],
+    registers,
+  });
+  const errors = new Counter({
+    name: 'holdfast_reconcile_errors_total',
+    help: 'Looks at one object that ended with an error; each is tried again.',
+    labelNames: ['kind', 'reason'],
+    registers,
+  });
+  const restarts = new Counter({
+    name: 'holdfast_watch_restarts_total',
+    help: 'Watches that had to begin anew for another reason than their regular end.',
+    labelNames: ['kind'],
+    registers,
+  });
+  gauges(sources, registers);
+  outcomes(sources, registers);
+  return {
+    registry,
+    pass({ kind, seconds, error }) {
+      passes.observe({ kind }, seconds);
+      if (error !== undefined) errors.inc({ kind, reason: error.reason });
+    },
+    watchRestarted: (kind) => restarts.inc({ kind }),
+  };
+}
+
+function gauges(sources: MetricsSources, registers: Registry[]): void {
+  new Gauge({
+    name: 'holdfast_queue_depth',
+    help: 'Objects that wait to be looked at.',
+    labelNames: ['kind'],
+    registers,
+    collect() {
+      for (const { kind, depth } of sources.queues()) this.set({ kind }, depth);
+    },
+  });
+  new Gauge({
+    name: 'holdfast_leader',
+    help: '1 for the replica that leads.',
+    registers,
+    collect() {
+      this.set(sources.isLeader() ? 1 : 0);
+    },
+  });
+}
+
+/** Read from the objects, so a restart loses nothing, and never better than the truth. */
+function outcomes(sources: MetricsSources, registers: Registry[]): void {
+  new Gauge({
+    name: 'holdfast_backup_last_success_timestamp_seconds',
+    help: 'When the newest verified backup of a database was completed. Absent where there is none.',
+    labelNames: ['namespace', 'host', 'database'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [, { labels, time }] of newestSuccesses(sources.backups())) this.set(labels, time);
+    },
+  });
+  for (const [name, list] of [
+    ['backups', sources.backups],
+    ['restores', sources.restores],
+  ] as const) {
+    new Gauge({
+      name: `holdfast_${name}`,
+      help: `${name === 'backups' ? 'Backups' : 'Restores'} in the cluster, by phase.`,
+      labelNames: ['namespace', 'phase'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { metadata, status } of list()) {
+          this.inc({ namespace: metadata.namespace, phase: status?.phase ?? 'Pending' });
+        }
+      },
+    });
+  }
+}
+
+function newestSuccesses(backups: readonly Backup[]) {
+  const newest = new Map<string, { labels: { namespace: string; host: string; database: string }; time: number }>();
+  for (const { metadata, spec, status } of backups) {
+    const time = Date.parse(status?.completionTime ?? '') / 1000;
+    if (!isTrue(status?.conditions, 'Complete') || !Number.isFinite(time)) continue;
+    const { host, database } = spec.source.postgresql;
+    const key = JSON.stringify([metadata.namespace, host, database]);
+    if ((newest.get(key)?.time ?? 0) < time) {
+      newest.set(key, { labels: { namespace: metadata.namespace, host, database }, time });
+    }
+  }
+  return newest;
+}

@@ -1,0 +1,217 @@
+/** What an S3 server or the way to it answers, as a failure that a person can act on. */
+import { HoldfastError, messageOf, type Outlook } from '../lib/errors.ts';
+
+/** Where a request went, for messages. */
+export interface Site {
+  readonly endpoint: string;
+  readonly bucket: string;
+  /** Name of the Secret with the credentials. */
+  readonly secret: string;
+}
+
+/** What is known of anything that a request threw. */
+interface Fault {
+  /** The server's own word (`NoSuchBucket`), or the machine's (`ECONNREFUSED`). */
+  readonly code: string;
+  readonly status: number | undefined;
+  readonly message: string;
+}
+
+interface Rule {
+  readonly codes: readonly string[];
+  readonly statuses?: readonly number[];
+  readonly reason: string;
+  readonly message: (site: Site, fault: Fault) => string;
+  readonly hint: (site: Site) => string;
+  readonly outlook?: Outlook;
+}
+
+const CLOCK_HINT = () => 'Set the clock of the node right (NTP): requests are signed with the time.';
+const words = ({ code, message }: Fault) => (message === '' || message === code ? code : `${code}: ${message}`);
+
+/** In order; the first that applies wins. Codes come before statuses, which several causes share. */
+const RULES: readonly Rule[] = [
+  {
+    codes: ['NoSuchBucket'],
+    reason: 'BucketNotFound',
+    message: ({ bucket, endpoint }) => `the bucket ${bucket} does not exist at ${endpoint}`,
+    hint: () =>
+      'Create the bucket, or correct spec.s3.bucket, spec.s3.endpoint or spec.s3.forcePathStyle of the BackupStore.',
+  },
+  {
+    codes: ['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'InvalidToken', 'ExpiredToken', 'TokenRefreshRequired'],
+    reason: 'StoreCredentialsInvalid',
+    message: ({ endpoint }, fault) => `${endpoint} does not accept the credentials (${words(fault)})`,
+    hint: ({ secret }) => `Put a valid AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY into the Secret ${secret}.`,
+  },
+  {
+    codes: ['RequestTimeTooSkewed', 'RequestExpired'],
+    reason: 'ClockSkewed',
+    message: ({ endpoint }) => `the clocks of this node and of ${endpoint} differ too much`,
+    hint: CLOCK_HINT,
+  },
+  {
+    codes: [
+      'PermanentRedirect',
+      'TemporaryRedirect',
+      'AuthorizationHeaderMalformed',
+      'IllegalLocationConstraintException',
+    ],
+    statuses: [301, 307],
+    reason: 'StoreRejected',
+    message: ({ bucket, endpoint }, fault) =>
+      `the bucket ${bucket} is not in this region or not at ${endpoint} (${words(fault)})`,
+    hint: () => 'Set spec.s3.region and spec.s3.endpoint of the BackupStore to those of the bucket.',
+  },
+  {
+    codes: ['QuotaExceeded', 'XMinioStorageFull', 'InsufficientCapacity', 'ServiceQuotaExceeded'],
+    statuses: [507],
+    reason: 'StoreRejected',
+    message: ({ bucket }, fault) => `the store has no room left for ${bucket} (${words(fault)})`,
+    hint: () => 'Free space or raise the quota of the bucket.',
+  },
+  {
+    codes: ['NoSuchKey', 'NoSuchVersion', 'NotFound', 'MethodNotAllowed'],
+    statuses: [404],
+    reason: 'ObjectNotFound',
+    message: ({ bucket }) => `there is no such object in the bucket ${bucket}`,
+    hint: () => 'See whether a lifecycle rule or a person removed it.',
+    outlook: 'final',
+  },
+  {
+    codes: ['AccessDenied', 'AllAccessDisabled', 'AccountProblem', 'Forbidden'],
+    statuses: [401, 403],
+    reason: 'StoreAccessDenied',
+    message: ({ bucket, endpoint }, fault) =>
+      `access to the bucket ${bucket} at ${endpoint} is denied (${words(fault)})`,
+    hint: ({ secret }) =>
+      `Allow the user of the Secret ${secret} to list the bucket and to get, put and abort uploads below the prefix (s3:ListBucket, GetObject, PutObject, AbortMultipartUpload, ListMultipartUploadParts).`,
+  },
+  {
+    codes: ['ENOTFOUND', 'EAI_AGAIN', 'EAI_NODATA'],
+    reason: 'StoreUnreachable',
+    message: ({ endpoint }, { code }) => `the name of ${endpoint} is not known here (${code})`,
+    hint: () =>
+      'Correct spec.s3.endpoint of the BackupStore; if bucket.host is what does not resolve, set spec.s3.forcePathStyle: true.',
+  },
+  {
+    codes: ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN'],
+    reason: 'StoreUnreachable',
+    message: ({ endpoint }, { code }) => `nothing answers at ${endpoint} (${code})`,
+    hint: () =>
+      'See whether the S3 server runs, whether the port is right, and whether a NetworkPolicy lets Pods of this namespace out.',
+  },
+  {
+    codes: ['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ESOCKETTIMEDOUT', 'TimeoutError', 'ECONNABORTED', 'RequestTimeout'],
+    reason: 'StoreUnreachable',
+    message: ({ endpoint }, fault) => `${endpoint} does not answer in time, or breaks off (${words(fault)})`,
+    hint: () => 'See whether the S3 server and the network to it are well.',
+  },
+];
+
+const CHANGED_ON_THE_WAY = [
+  'BadDigest',
+  'InvalidDigest',
+  'IncompleteBody',
+  'XAmzContentSHA256Mismatch',
+  'ChecksumMismatch',
+];
+const TEMPORARY = [
+  'SlowDown',
+  'Throttling',
+  'ThrottlingException',
+  'TooManyRequests',
+  'InternalError',
+  'ServiceUnavailable',
+  'OperationAborted',
+  'ConditionalRequestConflict',
+];
+const NETWORK = [
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EAI_NODATA',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ESOCKETTIMEDOUT',
+  'ECONNABORTED',
+  'TimeoutError',
+  'RequestTimeout',
+];
+/** The client learns the server's time from the refusal, so the next try bears the right one. */
+const SKEWED = ['RequestTimeTooSkewed', 'RequestExpired'];
+const AGAIN = new Set([...CHANGED_ON_THE_WAY, ...TEMPORARY, ...NETWORK, ...SKEWED]);
+const AGAIN_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
+
+/** Whether the same request, sent again a little later, may well succeed. */
+export function canHeal(caught: unknown): boolean {
+  if (caught instanceof HoldfastError) return false;
+  const { code, status } = faultOf(caught);
+  return AGAIN.has(code) || (status !== undefined && AGAIN_STATUSES.has(status));
+}
+
+/** Whether the caught error bears the server's or the machine's code, or the status. */
+export function isFault(caught: unknown, code: string, status?: number): boolean {
+  const fault = faultOf(caught);
+  return fault.code === code || (status !== undefined && fault.status === status);
+}
+
+/** A failure for people. `doing` ends the sentence "cannot …". Ours pass unchanged. */
+export function storeError(caught: unknown, site: Site, doing: string): HoldfastError {
+  if (caught instanceof HoldfastError) return caught;
+  const fault = faultOf(caught);
+  const rule =
+    RULES.find(({ codes }) => codes.includes(fault.code)) ??
+    RULES.find(({ statuses }) => fault.status !== undefined && statuses?.includes(fault.status));
+  if (rule === undefined) return unknownFault(caught, fault, site, doing);
+  return new HoldfastError(rule.reason, `cannot ${doing}: ${rule.message(site, fault)}`, {
+    hint: rule.hint(site),
+    outlook: rule.outlook ?? 'retry',
+    cause: caught,
+  });
+}
+
+function unknownFault(caught: unknown, fault: Fault, site: Site, doing: string): HoldfastError {
+  const failure = (reason: string, message: string, hint: string) =>
+    new HoldfastError(reason, `cannot ${doing}: ${message}`, { hint, outlook: 'retry', cause: caught });
+  if (isTls(fault)) {
+    const hint =
+      'Give the S3 server a certificate that this cluster trusts and that bears its name; see whether http:// and https:// in spec.s3.endpoint are right.';
+    return failure('StoreUnreachable', `no trusted connection to ${site.endpoint} (${words(fault)})`, hint);
+  }
+  if (canHeal(caught)) {
+    const status = fault.status === undefined ? '' : `${fault.status} `;
+    const hint = 'It was tried again several times. See whether the S3 server is well.';
+    return failure('StoreUnreachable', `${site.endpoint} answers ${status}${words(fault)}`, hint);
+  }
+  const status = fault.status === undefined ? '' : ` with status ${fault.status}`;
+  return failure(
+    'StoreRejected',
+    `${site.endpoint} refuses it${status} (${words(fault)})`,
+    'See whether the endpoint is an S3 server, and what its log says.',
+  );
+}
+
+function isTls({ code }: Fault): boolean {
+  return /^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|EPROTO)/.test(code);
+}
+
+function faultOf(caught: unknown): Fault {
+  const error = (caught ?? {}) as {
+    readonly name?: unknown;
+    readonly code?: unknown;
+    readonly Code?: unknown;
+    readonly $metadata?: { readonly httpStatusCode?: number };
+    readonly $response?: { readonly statusCode?: number };
+  };
+  const named = [error.Code, error.code, error.name].find((value) => typeof value === 'string' && value !== '');
+  return {
+    code: typeof named === 'string' ? named : 'Error',
+    status: error.$metadata?.httpStatusCode ?? error.$response?.statusCode,
+    message: messageOf(caught).slice(0, 300),
+  };
+}

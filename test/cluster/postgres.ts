@@ -1,0 +1,148 @@
+/** A throwaway PostgreSQL server on this machine, from Debian's package. It ends with this process. */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { appendFile, chmod, chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run, succeeds } from './command.ts';
+import { ensureDebianPackages } from './debian.ts';
+import { freePorts } from './ports.ts';
+import { tempDir } from './temp-dir.ts';
+import { lastLinesOf, startTied } from './tied-process.ts';
+import { waitFor } from './wait.ts';
+
+export interface LocalPostgres {
+  host: string;
+  port: number;
+  superuser: string;
+  password: string;
+  /** The major version of the server, such as 15. */
+  major: number;
+  /** The folder of its programs: psql, pg_dump, pg_restore and all others of the same version. */
+  bin: string;
+  stop(): Promise<void>;
+}
+
+export interface PostgresOptions {
+  /** Where to listen: loopback, or an address that pods reach, such as `hostAddress` of a cluster. */
+  address?: string;
+  /** Further settings of postgresql.conf, over ours. */
+  settings?: Readonly<Record<string, string>>;
+}
+
+const VERSIONS = '/usr/lib/postgresql';
+
+const settings = {
+  max_connections: '50',
+  shared_buffers: '32MB',
+  // Nothing survives the server, so nothing needs to be safe on the disk.
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  password_encryption: 'scram-sha-256',
+};
+
+/** Starts one, ready for connections with a password (SCRAM). Several can run at once. */
+export async function localPostgres(options: PostgresOptions = {}): Promise<LocalPostgres> {
+  const bin = await installedPrograms();
+  const host = options.address ?? '127.0.0.1';
+  const password = randomBytes(12).toString('hex');
+  const dir = await tempDir('postgres');
+  const account = await accountFor(dir);
+  const data = join(dir, 'data');
+  await initialise(bin, data, account, password);
+  const [port] = (await freePorts(1, host)) as [number];
+  const text = settingsText({
+    ...settings,
+    ...options.settings,
+    listen_addresses: host,
+    port: String(port),
+    unix_socket_directories: dir,
+  });
+  await appendFile(join(data, 'postgresql.conf'), text);
+  await appendFile(join(data, 'pg_hba.conf'), 'host all all 0.0.0.0/0 scram-sha-256\n');
+
+  const log = join(dir, 'postgres.log');
+  const server = startTied(join(bin, 'postgres'), ['-D', data], {
+    log,
+    cwd: dir,
+    // Killed outright, it would leave a piece of System V shared memory in the machine.
+    deathSignal: 'QUIT',
+    ...(account !== undefined && { user: account }),
+  });
+  await waitFor(() => succeeds(join(bin, 'pg_isready'), ['-h', host, '-p', String(port)]), {
+    timeoutMs: 60_000,
+    hopeless: () => !server.running(),
+    otherwise: () => `PostgreSQL did not become ready:\n${lastLinesOf(log)}\nNext: read ${log}`,
+  });
+  return {
+    host,
+    port,
+    superuser: 'postgres',
+    password,
+    major: Number(bin.split('/').at(-2)),
+    bin,
+    async stop() {
+      await server.stop('SIGQUIT');
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Lines for postgresql.conf. */
+export function settingsText(values: Readonly<Record<string, string>>): string {
+  const quoted = (value: string) => `'${value.replaceAll("'", "''")}'`;
+  return Object.entries(values)
+    .map(([name, value]) => `${name} = ${quoted(value)}\n`)
+    .join('');
+}
+
+/** The programs of the newest version installed; Debian's own version when there is none. */
+async function installedPrograms(): Promise<string> {
+  const found = await newestPrograms();
+  if (found !== undefined) return found;
+  await preventMainCluster();
+  await ensureDebianPackages(['postgresql']);
+  const installed = await newestPrograms();
+  if (installed === undefined) throw new Error(`no PostgreSQL server below ${VERSIONS} after installing it`);
+  return installed;
+}
+
+async function newestPrograms(): Promise<string | undefined> {
+  const versions = existsSync(VERSIONS) ? await readdir(VERSIONS) : [];
+  return versions
+    .sort((a, b) => Number(b) - Number(a))
+    .map((version) => join(VERSIONS, version, 'bin'))
+    .find((bin) => existsSync(join(bin, 'initdb')));
+}
+
+/** Debian's package makes a cluster of its own on installing, and starts it: nobody asked for that one. */
+async function preventMainCluster(): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  const folder = '/etc/postgresql-common/createcluster.d';
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'holdfast.conf'), 'create_main_cluster = false\n');
+}
+
+/** PostgreSQL refuses to run as root: then it runs as the package's user, who gets the folder. */
+async function accountFor(dir: string): Promise<string | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const account = 'postgres';
+  const [uid, gid] = [Number(await run('id', ['-u', account])), Number(await run('id', ['-g', account]))];
+  await chown(dir, uid, gid);
+  await chmod(dir, 0o700);
+  return account;
+}
+
+async function initialise(bin: string, data: string, account: string | undefined, password: string): Promise<void> {
+  // Readable for the account that runs initdb: the folder around it lets nobody else in, and it goes at once.
+  const passwordFile = `${data}.password`;
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o644 });
+  const flags = ['--pgdata', data, '--username', 'postgres', '--encoding', 'UTF8', '--locale', 'C.UTF-8'];
+  const safety = ['--no-sync', '--auth', 'scram-sha-256', '--pwfile', passwordFile];
+  const command = [join(bin, 'initdb'), ...flags, ...safety];
+  const asAccount =
+    account === undefined ? [] : ['setpriv', '--reuid', account, '--regid', account, '--init-groups', '--'];
+  const [program, ...args] = [...asAccount, ...command] as [string, ...string[]];
+  await run(program, args, { cwd: '/' });
+  await rm(passwordFile);
+}

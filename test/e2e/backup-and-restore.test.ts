@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Backup } from '../../src/api/backup.ts';
+import type { Restore } from '../../src/api/restore.ts';
+import { furtherDatabases, restore, scaleLeases, startBackup, theApp, untilAppHas } from '../support/e2e-runs.ts';
+import { aScene, contentOf, quoted, REPLICAS, type Scene } from '../support/e2e-scene.ts';
+import { openSession, sql } from '../support/e2e-world.ts';
+import { fingerprint } from '../support/postgres-fingerprint.ts';
+
+describe('a backup and its restore', () => {
+  let scene: Scene;
+  let before: unknown;
+
+  beforeAll(async () => {
+    scene = await aScene('round-trip');
+    before = await print(scene.database);
+  });
+
+  afterAll(async () => scene?.[Symbol.asyncDispose]());
+
+  /** Schema, row counts and checksums of all tables. */
+  async function print(database: string) {
+    await using session = await openSession(database);
+    return await fingerprint({ query: async (text: string) => ({ rows: await session.rows(text) }) });
+  }
+
+  test('kubectl wait sees the backup become Complete, with sizes, and verified', async () => {
+    await startBackup(scene, 'first');
+    await scene.kubectl.call(['wait', '--for=condition=Complete', 'backup/first', '--timeout=120s']);
+    const backup = await scene.kubectl.get<Backup>('backup', 'first');
+    expect(backup?.status).toMatchObject({ phase: 'Complete', verification: { level: 'ReadBack' } });
+    expect(backup?.status?.sizes?.source).toBeGreaterThan(100_000);
+    expect(backup?.status?.sizes?.stored).toBeGreaterThan(10_000);
+  });
+
+  test('the manifest is in the bucket and no upload is left open', async () => {
+    const { keys, uploads } = await contentOf(scene);
+    expect(keys.filter((key) => key.endsWith('/manifest.json'))).toHaveLength(1);
+    expect(uploads).toEqual([]);
+  });
+
+  test('the restore brings back every row, and the app to its three replicas', async () => {
+    await sql(
+      scene.database,
+      "DROP VIEW orders_by_customer; DELETE FROM orders WHERE id % 2 = 0; UPDATE customers SET note = 'lost'",
+    );
+    expect(await print(scene.database)).not.toEqual(before);
+
+    const restored = await restore(scene, 'first', 'first');
+    expect(restored.status).toMatchObject({
+      phase: 'Complete',
+      scaledWorkloads: [{ name: 'app', replicas: REPLICAS, restored: true }],
+    });
+    expect(await print(scene.database)).toEqual(before);
+    await untilAppHas(scene, REPLICAS);
+  });
+
+  test('the replaced database is kept under the name in the status, with what it held', async () => {
+    const status = (await scene.kubectl.get<Restore>('restore', 'first'))?.status;
+    expect(await furtherDatabases(scene)).toEqual([status?.previousDatabase]);
+    // The previous database takes no sessions until somebody says so.
+    const name = status?.previousDatabase ?? '';
+    await sql('postgres', `ALTER DATABASE ${quoted(name)} ALLOW_CONNECTIONS true`);
+    expect(await sql(name, "SELECT count(*)::int AS lost FROM customers WHERE note = 'lost'")).toEqual([{ lost: 500 }]);
+  });
+
+  test('nothing of the restore holds the app any more', async () => {
+    expect(await scaleLeases(scene)).toEqual([]);
+    const app = await theApp(scene);
+    expect(app.spec.replicas).toBe(REPLICAS);
+  });
+});

@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from '@jest/globals';
+import type { Restore } from '../../src/api/restore.ts';
+import { isAlive, keepersOf, processesOf, signal } from '../support/e2e-processes.ts';
+import { backUp, podOf, startRestore, untilAppHas } from '../support/e2e-runs.ts';
+import { aScene, REPLICAS } from '../support/e2e-scene.ts';
+import { eventually, until, untilFailed } from '../support/e2e-wait.ts';
+import { sql } from '../support/e2e-world.ts';
+
+/** The shortest that a Restore may say. */
+const DEADLINE_SECONDS = 60;
+
+/**
+ * What a node does that the cluster lost: the runner still has its sessions, nobody can end it, and it goes on when the node comes
+ * back. Here the runner is halted, and so is what would tell the kubelet about it or end it.
+ */
+test('a runner that comes back after its time changes nothing, and the app is back long before', async () => {
+  await using scene = await aScene('fence', { rows: 50_000 });
+  await backUp(scene, 'first');
+  await sql(scene.database, 'TRUNCATE orders');
+
+  await startRestore(scene, 'first', 'first', { activeDeadlineSeconds: DEADLINE_SECONDS });
+  const loading = await until<Restore>(scene.kubectl, 'restore', 'first', ({ status }) => status?.phase === 'Loading');
+  const pod = await podOf(scene, loading.status?.jobName ?? '');
+  await eventually('pg_restore is at work', async () =>
+    processesOf(pod.metadata.uid).some(({ argv }) => argv[0]?.endsWith('pg_restore')),
+  );
+  const runner = processesOf(pod.metadata.uid).filter(({ argv }) => !argv[0]?.includes('containerd-shim'));
+  const keepers = keepersOf(runner);
+  expect(keepers.length).toBeGreaterThan(0);
+  signal([...keepers, ...runner], 'SIGSTOP');
+  try {
+    await untilAppHas(scene, REPLICAS, DEADLINE_SECONDS + 120);
+    expect(runner.some(isAlive)).toBe(true);
+
+    signal(runner, 'SIGCONT');
+    const working = runner.filter(({ argv }) => !argv[0]?.endsWith('pause'));
+    await eventually('the late runner has given up', async () => !working.some(isAlive));
+  } finally {
+    signal([...runner, ...keepers], 'SIGCONT');
+  }
+  const failed = await untilFailed<Restore>(scene.kubectl, 'restore', 'first');
+  expect(failed.status?.previousDatabase).toBeUndefined();
+  // The app writes again: what it finds and what it adds is in the old database, for good.
+  await sleep(2_000);
+  expect(await sql(scene.database, 'SELECT count(*)::int AS orders FROM orders')).toEqual([{ orders: 0 }]);
+  await untilAppHas(scene, REPLICAS);
+}, 400_000);

@@ -1,0 +1,78 @@
+import { execFile } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { backUp } from '../support/e2e-runs.ts';
+import { aScene, contentOf, type Scene } from '../support/e2e-scene.ts';
+import { kubectlIn, sql, theWorld, WORLD_NAMESPACE } from '../support/e2e-world.ts';
+
+const call = promisify(execFile);
+
+let scene: Scene;
+let folder: string;
+
+beforeAll(async () => {
+  scene = await aScene('stock-tools', { without: ['app'] });
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-e2e-'));
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+  await scene[Symbol.asyncDispose]();
+});
+
+async function download(key: string, to: string): Promise<void> {
+  const { Body } = await scene.s3.send(new GetObjectCommand({ Bucket: scene.bucket, Key: key }));
+  await pipeline(Body as Readable, createWriteStream(to));
+}
+
+test('the stock age, zstd and pg_restore open the archive', async () => {
+  await backUp(scene, 'first');
+  const part = (await contentOf(scene)).keys.find((key) => key.endsWith('/part-00000.pgdump.zst.age'));
+  const at = (name: string) => join(folder, name);
+  await download(part ?? 'no part in the bucket', at('part.age'));
+  await writeFile(at('key'), scene.identity);
+
+  await call(theWorld().programs.age, [
+    '--decrypt',
+    '--identity',
+    at('key'),
+    '--output',
+    at('part.zst'),
+    at('part.age'),
+  ]);
+  await call('zstd', ['--decompress', '--quiet', '-o', at('part.pgdump'), at('part.zst')]);
+
+  // The server's own pod has the pg_restore of its version.
+  const { stdout: postgres } = await call(theWorld().programs.kubectl, [
+    ...['--kubeconfig', theWorld().kubeconfig, '-n', WORLD_NAMESPACE, 'get', 'pod', '-l', 'app=postgres', '-o', 'name'],
+  ]);
+  const pod = postgres.trim().replace('pod/', '');
+  const world = kubectlIn(WORLD_NAMESPACE);
+  await world.call(['cp', '-c', 'postgres', at('part.pgdump'), `${pod}:/tmp/stock-tools.pgdump`]);
+  await sql('postgres', 'DROP DATABASE IF EXISTS "stock-tools-opened"');
+  await sql('postgres', 'CREATE DATABASE "stock-tools-opened"');
+  const pgRestore = ['/usr/lib/postgresql/17/bin/pg_restore', '-h', '/tmp', '-U', 'postgres', '--exit-on-error'];
+  await world.call([
+    'exec',
+    pod,
+    '-c',
+    'postgres',
+    '--',
+    ...pgRestore,
+    '-d',
+    'stock-tools-opened',
+    '/tmp/stock-tools.pgdump',
+  ]);
+
+  const count =
+    'SELECT (SELECT count(*) FROM customers)::int AS customers, (SELECT count(*) FROM orders)::int AS orders';
+  expect(await sql('stock-tools-opened', count)).toEqual([{ customers: 500, orders: 2_000 }]);
+  await sql('postgres', 'DROP DATABASE "stock-tools-opened"');
+});

@@ -1,0 +1,32 @@
+import { expect, test } from '@jest/globals';
+import type { Restore } from '../../src/api/restore.ts';
+import { processesOf, signal } from '../support/e2e-processes.ts';
+import { backUp, type Deployment, scaleLeases, startRestore, untilAppHas } from '../support/e2e-runs.ts';
+import { aScene, REPLICAS } from '../support/e2e-scene.ts';
+import { until, untilComplete } from '../support/e2e-wait.ts';
+import { kubectlIn, OPERATOR_NAMESPACE, sql } from '../support/e2e-world.ts';
+
+/** As the kernel's memory killer would: no farewell, no handing over of the leader's Lease. */
+async function killOperators(): Promise<void> {
+  const pods = await kubectlIn(OPERATOR_NAMESPACE).list<{ metadata: { uid: string } }>('pod');
+  const operators = pods
+    .flatMap(({ metadata }) => processesOf(metadata.uid))
+    .filter(({ argv }) => argv.some((word) => word.endsWith('/main/controller.ts')));
+  expect(operators).toHaveLength(2);
+  signal(operators, 'SIGKILL');
+}
+
+test('the app gets its three replicas back and the restore ends, though both operators were killed while it was at zero', async () => {
+  await using scene = await aScene('operator-killed', { rows: 50_000 });
+  await backUp(scene, 'first');
+  await sql(scene.database, 'TRUNCATE orders');
+
+  await startRestore(scene, 'first', 'first');
+  await until<Deployment>(scene.kubectl, 'deployment', 'app', ({ spec }) => spec.replicas === 0);
+  await killOperators();
+
+  await untilComplete<Restore>(scene.kubectl, 'restore', 'first', 180);
+  await untilAppHas(scene, REPLICAS);
+  expect(await sql(scene.database, 'SELECT count(*)::int AS orders FROM orders')).toEqual([{ orders: 50_000 }]);
+  expect(await scaleLeases(scene)).toEqual([]);
+});

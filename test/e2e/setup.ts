@@ -1,0 +1,94 @@
+/** Before the end-to-end tests: the cluster, the operator by its chart, one PostgreSQL and one S3 server. What is up already is used. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { Kubectl } from '../../demo/kubectl.ts';
+import { postgres, STORE_SECRET, SUPERUSER_SECRET, s3, secret } from '../../demo/objects.ts';
+import { upCluster } from '../cluster/cluster.ts';
+import { run } from '../cluster/command.ts';
+import { ensureDebianPackages } from '../cluster/debian.ts';
+import { holdfastImage, postgresImage, s3Image } from '../cluster/images.ts';
+import { program } from '../cluster/programs.ts';
+import {
+  CLUSTER_NAME,
+  E2E_CLUSTER,
+  OPERATOR_NAMESPACE,
+  publishWorld,
+  WORLD_NAMESPACE,
+  type World,
+} from '../support/e2e-world.ts';
+
+const CHART = join(import.meta.dirname, '..', '..', 'helm', 'holdfast');
+
+export default async function setUp(): Promise<void> {
+  await ensureDebianPackages(['zstd']);
+  const cluster = await upCluster({ number: E2E_CLUSTER });
+  const images = { holdfast: await holdfastImage(), postgres: await postgresImage(), s3: await s3Image() };
+  for (const image of Object.values(images)) await cluster.importImage(image);
+  const { kubeconfig } = cluster;
+  const kubectl = await program('kubectl');
+  await Promise.all([
+    installOperator(kubectl, kubeconfig, images.holdfast.name),
+    startServers(new Kubectl(kubectl, kubeconfig, WORLD_NAMESPACE), images.postgres.name, images.s3.name),
+  ]);
+  publishWorld(await describe(kubectl, kubeconfig, images.postgres.name));
+}
+
+/** As anybody would; the kinds first, since Helm leaves those alone that are there already. */
+async function installOperator(kubectl: string, kubeconfig: string, image: string): Promise<void> {
+  const cluster = new Kubectl(kubectl, kubeconfig, OPERATOR_NAMESPACE);
+  await cluster.call(['apply', '--server-side', '--force-conflicts', '-f', join(CHART, 'crds')]);
+  const [repository = '', tag = ''] = image.split(':');
+  const values = { clusterName: CLUSTER_NAME, 'image.repository': repository, 'image.tag': tag, logLevel: 'debug' };
+  await run(await program('helm'), [
+    ...['upgrade', '--install', 'holdfast', CHART, '--kubeconfig', kubeconfig],
+    ...['--namespace', OPERATOR_NAMESPACE, '--create-namespace'],
+    ...Object.entries(values).flatMap(([key, value]) => ['--set-string', `${key}=${value}`]),
+  ]);
+  await cluster.rolledOut('holdfast');
+}
+
+async function startServers(kubectl: Kubectl, postgresImage: string, s3Image: string): Promise<void> {
+  await kubectl.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: WORLD_NAMESPACE } }]);
+  // What an earlier run's Secrets hold is what its servers were started with.
+  if ((await kubectl.get('secret', SUPERUSER_SECRET)) === undefined) {
+    await kubectl.apply([
+      secret(STORE_SECRET, { AWS_ACCESS_KEY_ID: word(), AWS_SECRET_ACCESS_KEY: `canary/${word()}` }),
+      secret(SUPERUSER_SECRET, { password: word() }),
+    ]);
+  }
+  await kubectl.apply([...postgres(postgresImage), ...s3(s3Image)]);
+  await Promise.all([kubectl.rolledOut('postgres'), kubectl.rolledOut('s3')]);
+}
+
+const word = () => randomBytes(16).toString('hex');
+
+async function describe(kubectl: string, kubeconfig: string, postgresImage: string): Promise<World> {
+  const world = new Kubectl(kubectl, kubeconfig, WORLD_NAMESPACE);
+  const store = await valuesOf(world, STORE_SECRET);
+  return {
+    kubeconfig,
+    programs: { kubectl, age: await program('age') },
+    postgresImage,
+    postgres: {
+      address: await addressOf(world, 'postgres'),
+      superuserPassword: (await valuesOf(world, SUPERUSER_SECRET))['password'] ?? '',
+    },
+    s3: {
+      address: `http://${await addressOf(world, 's3')}:7070`,
+      accessKeyId: store['AWS_ACCESS_KEY_ID'] ?? '',
+      secretAccessKey: store['AWS_SECRET_ACCESS_KEY'] ?? '',
+    },
+  };
+}
+
+async function valuesOf(kubectl: Kubectl, name: string): Promise<Record<string, string>> {
+  const found = await kubectl.get<{ data: Record<string, string> }>('secret', name);
+  const entries = Object.entries(found?.data ?? {});
+  return Object.fromEntries(entries.map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
+}
+
+async function addressOf(kubectl: Kubectl, service: string): Promise<string> {
+  const found = await kubectl.get<{ spec: { clusterIP: string } }>('service', service);
+  if (found === undefined) throw new Error(`there is no Service ${service}`);
+  return found.spec.clusterIP;
+}

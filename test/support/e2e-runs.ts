@@ -1,0 +1,118 @@
+/** Backups and restores of a scene, and what they leave. */
+
+import { secret } from '../../demo/objects.ts';
+import type { Backup, BackupSpec } from '../../src/api/backup.ts';
+import { API_VERSION } from '../../src/api/meta.ts';
+import type { Restore, RestoreSpec } from '../../src/api/restore.ts';
+import type { Scene } from './e2e-scene.ts';
+import { until, untilComplete } from './e2e-wait.ts';
+import { POSTGRES_HOST, sql } from './e2e-world.ts';
+
+export async function startBackup(scene: Scene, name: string, over: Partial<BackupSpec> = {}): Promise<void> {
+  await scene.kubectl.apply([
+    {
+      apiVersion: API_VERSION,
+      kind: 'Backup',
+      metadata: { name },
+      spec: {
+        source: {
+          postgresql: {
+            host: POSTGRES_HOST,
+            database: scene.database,
+            credentials: { secretRef: { name: 'database-login' } },
+          },
+        },
+        storeRef: { name: 'store' },
+        ...over,
+      },
+    },
+  ]);
+}
+
+export async function backUp(scene: Scene, name: string): Promise<Backup> {
+  await startBackup(scene, name);
+  return untilComplete<Backup>(scene.kubectl, 'backup', name);
+}
+
+/** In place of the live database, with the app at zero meanwhile. */
+export async function startRestore(
+  scene: Scene,
+  name: string,
+  backup: string,
+  over: Partial<RestoreSpec> = {},
+): Promise<void> {
+  await scene.kubectl.apply([
+    secret('restore-identity', { identity: scene.identity }),
+    {
+      apiVersion: API_VERSION,
+      kind: 'Restore',
+      metadata: { name },
+      spec: {
+        from: { backupRef: { name: backup } },
+        onConflict: 'Replace',
+        scaleDown: { workloads: [{ kind: 'Deployment', name: 'app' }] },
+        identity: { secretRef: { name: 'restore-identity', key: 'identity' } },
+        ...over,
+      },
+    },
+  ]);
+}
+
+export async function restore(
+  scene: Scene,
+  name: string,
+  backup: string,
+  over: Partial<RestoreSpec> = {},
+): Promise<Restore> {
+  await startRestore(scene, name, backup, over);
+  return untilComplete<Restore>(scene.kubectl, 'restore', name);
+}
+
+export interface Deployment {
+  readonly metadata: { readonly name: string; readonly uid: string; readonly generation: number };
+  readonly spec: { readonly replicas: number };
+  readonly status?: { readonly readyReplicas?: number };
+}
+
+export async function theApp(scene: Scene): Promise<Deployment> {
+  const app = await scene.kubectl.get<Deployment>('deployment', 'app');
+  if (app === undefined) throw new Error('the app is gone');
+  return app;
+}
+
+export function untilAppHas(scene: Scene, replicas: number, seconds?: number): Promise<Deployment> {
+  return until<Deployment>(
+    scene.kubectl,
+    'deployment',
+    'app',
+    ({ spec, status }) => spec.replicas === replicas && (status?.readyReplicas ?? 0) === replicas,
+    seconds === undefined ? {} : { seconds },
+  );
+}
+
+interface Pod {
+  readonly metadata: { readonly name: string; readonly uid: string };
+}
+
+/** The runner's pod of the Job that a Backup or a Restore is at. */
+export async function podOf(scene: Scene, job: string): Promise<Pod> {
+  const [pod] = await scene.kubectl.list<Pod>('pod', `batch.kubernetes.io/job-name=${job}`);
+  if (pod === undefined) throw new Error(`job ${job} has no pod`);
+  return pod;
+}
+
+/** The databases that belong to the scene's role, its own one left out. */
+export async function furtherDatabases(scene: Scene): Promise<string[]> {
+  const rows = await sql<{ datname: string }>(
+    'postgres',
+    'SELECT datname FROM pg_database WHERE pg_get_userbyid(datdba) = $1 AND datname <> $2 ORDER BY datname',
+    [scene.login.role, scene.database],
+  );
+  return rows.map(({ datname }) => datname);
+}
+
+/** Whether nothing of a restore is left in the namespace that would still hold the app. */
+export async function scaleLeases(scene: Scene): Promise<string[]> {
+  const leases = await scene.kubectl.list<{ metadata: { name: string } }>('lease');
+  return leases.map(({ metadata }) => metadata.name);
+}

@@ -1,0 +1,74 @@
+import { describe, expect, test } from '@jest/globals';
+import { only, render, renderText } from './render.ts';
+
+const values = { clusterName: 'north' };
+
+/** A field deep within a manifest. */
+function at(object: unknown, ...path: readonly (string | number)[]): unknown {
+  return path.reduce<unknown>((value, key) => (value as Record<string | number, unknown> | undefined)?.[key], object);
+}
+
+describe('the chart asks for what only a person can know, and for nothing else', () => {
+  test('without the name of the cluster it stops, and says which command to type', async () => {
+    await expect(renderText({})).rejects.toThrow(/clusterName is missing: the name of this cluster/);
+    await expect(renderText({})).rejects.toThrow(
+      'helm upgrade --install holdfast <chart> --namespace holdfast-system --set clusterName=<name>',
+    );
+  });
+
+  test.each([
+    ['a name that is no path segment', { clusterName: 'North/1' }, /clusterName/],
+    ['a value that does not exist', { ...values, replica: '3' }, /replica/],
+    ['a value that does not exist within another', { ...values, 'image.name': 'x' }, /name/],
+    ['a pull policy that Kubernetes does not know', { ...values, 'image.pullPolicy': 'Sometimes' }, /pullPolicy/],
+    ['a log level that does not exist', { ...values, logLevel: 'loud' }, /logLevel/],
+  ])('it refuses %s by its place', async (_what, given, message) => {
+    await expect(renderText(given)).rejects.toThrow(message);
+  });
+
+  test('it refuses a Kubernetes that is too old, and takes the versions of managed clusters', async () => {
+    await expect(render(values, { kubernetes: '1.30.9' })).rejects.toThrow(/incompatible with Kubernetes/);
+    expect(await render(values, { kubernetes: 'v1.31.2-eks-1' })).not.toHaveLength(0);
+  });
+});
+
+describe('what it makes of the values', () => {
+  test('the runner uses the image and the pull policy of the operator', async () => {
+    const image = { 'image.repository': 'example.com/holdfast', 'image.tag': 'v7', 'image.pullPolicy': 'Never' };
+    const container = at(
+      only(await render({ ...values, ...image }), 'Deployment'),
+      ...['spec', 'template', 'spec', 'containers', 0],
+    );
+    expect(container).toMatchObject({
+      image: 'example.com/holdfast:v7',
+      imagePullPolicy: 'Never',
+      env: expect.arrayContaining([
+        { name: 'HOLDFAST_CLUSTER_NAME', value: 'north' },
+        { name: 'HOLDFAST_RUNNER_IMAGE', value: 'example.com/holdfast:v7' },
+        { name: 'HOLDFAST_RUNNER_IMAGE_PULL_POLICY', value: 'Never' },
+      ]),
+    });
+  });
+
+  test('two replicas by default, of which a drain takes one at a time; a single one has no budget to block a drain', async () => {
+    const two = await render(values);
+    expect(at(only(two, 'Deployment'), 'spec', 'replicas')).toBe(2);
+    expect(at(only(two, 'PodDisruptionBudget'), 'spec', 'maxUnavailable')).toBe(1);
+    const one = await render({ ...values, replicas: '1' });
+    expect(one.map((manifest) => manifest.kind)).not.toContain('PodDisruptionBudget');
+  });
+
+  test('every name follows the release, so that a second one is not in the way', async () => {
+    const names = (await render(values, { release: 'blue' })).map((manifest) => manifest.metadata.name);
+    expect(names.filter((name) => !name.startsWith('blue-holdfast'))).toEqual([]);
+  });
+
+  test('the policy on Leases names the account that the Deployment runs as', async () => {
+    const manifests = await render(values, { release: 'blue' });
+    const account = at(only(manifests, 'Deployment'), 'spec', 'template', 'spec', 'serviceAccountName');
+    expect(account).toBe('blue-holdfast');
+    expect(at(only(manifests, 'ValidatingAdmissionPolicy'), 'spec', 'matchConditions', 0, 'expression')).toBe(
+      `request.userInfo.username == 'system:serviceaccount:holdfast-system:${account}'`,
+    );
+  });
+});

@@ -1,0 +1,179 @@
+import { describe, expect, test } from '@jest/globals';
+import type { BackupResult, BackupTask } from '../../../src/api/task.ts';
+import { type BackupFacts, decide, stateOf } from '../../../src/controllers/backup/decide.ts';
+import { chooseKey } from '../../../src/controllers/backup/key.ts';
+import type { LeaseFacts } from '../../../src/controllers/leases.ts';
+import type { RunFacts } from '../../../src/controllers/run-facts.ts';
+import { aBackup, aKey, aStore, condition, NOON, noonPlus, SETTINGS } from '../../support/builders.ts';
+
+const RESULT: BackupResult = {
+  manifestDigest: `sha256:${'cd'.repeat(32)}`,
+  sizes: { source: 4096, stored: 1024 },
+  keyFingerprints: ['sha256:1'],
+  server: { engine: 'postgresql', version: '17.6' },
+  tool: 'pg_dump 17.6',
+  verifiedTime: '2026-11-24T12:01:00.000Z',
+};
+
+function facts(more: Partial<BackupFacts> = {}): BackupFacts {
+  return {
+    backup: aBackup(),
+    store: aStore(),
+    key: chooseKey(undefined, [aKey()]),
+    runs: [],
+    lock: undefined,
+    settings: SETTINGS,
+    ...more,
+  };
+}
+
+function aRun(more: Partial<RunFacts> = {}): RunFacts {
+  const job = { uid: 'job-uid', created: NOON, leaving: false };
+  return {
+    purpose: 'backup',
+    attempt: 1,
+    name: 'nightly-backup-11111111-1',
+    job,
+    state: 'failed',
+    ended: noonPlus(20),
+    livingPods: 0,
+    started: true,
+    ...more,
+  };
+}
+
+const refusal = (retry: boolean) =>
+  ({ command: 'backup', ok: false, retry, failure: { reason: 'AuthenticationFailed', message: 'no' } }) as const;
+
+function aLock(more: Partial<LeaseFacts> = {}): LeaseFacts {
+  return {
+    namespace: 'holdfast-system',
+    name: 'holdfast-lock-1',
+    uid: 'lease',
+    resourceVersion: '3',
+    holderUid: 'other',
+    holder: 'Restore shop/bring-back',
+    holderAlive: true,
+    ...more,
+  };
+}
+
+describe('a backup that can start', () => {
+  test('takes the lock of its database, then makes a Job whose task holds no secret', () => {
+    const { actions, status } = decide(facts(), NOON);
+    expect(actions.map(({ action }) => action)).toEqual(['createLease', 'createJob']);
+    const text = JSON.stringify(actions);
+    expect(text).toContain('prod/v1/lodz/shop/_manual/20261124T120000Z-11111111/');
+    expect(status).toMatchObject({ phase: 'Running', attempts: 1, jobName: 'nightly-backup-11111111-1' });
+  });
+
+  test('takes over a lock whose holder is no more', () => {
+    const { actions } = decide(facts({ lock: aLock({ holderAlive: false }) }), NOON);
+    expect(actions.map(({ action }) => action)).toEqual(['deleteLease', 'createLease', 'createJob']);
+  });
+
+  test('makes its Job when a crash left it with the lock only', () => {
+    const { actions } = decide(facts({ lock: aLock({ holderUid: aBackup().metadata.uid }) }), NOON);
+    expect(actions.map(({ action }) => action)).toEqual(['createJob']);
+  });
+});
+
+describe('a backup waits, and says for what', () => {
+  test.each<[string, Partial<BackupFacts>, string]>([
+    ['without its store', { store: undefined }, 'StoreNotFound'],
+    ['while the store does not work', { store: aStore({ ready: false }) }, 'StoreNotReady'],
+    ['without any key', { key: chooseKey(undefined, []) }, 'NoKey'],
+    [
+      'while two keys are the default',
+      { key: chooseKey(undefined, [aKey({ name: 'a' }), aKey({ name: 'b' })]) },
+      'DefaultConflict',
+    ],
+    ['while its key is invalid', { key: chooseKey({ name: 'team' }, [aKey({ ready: false })]) }, 'KeyNotReady'],
+    ['while another works on the database', { lock: aLock() }, 'DatabaseBusy'],
+  ])('%s', (_when, world, reason) => {
+    const { actions, status } = decide(facts(world), NOON);
+    expect(actions).toEqual([]);
+    expect(status).toMatchObject({ phase: 'Pending', failure: { reason } });
+  });
+
+  test('for whom it waits is named', () => {
+    expect(decide(facts({ lock: aLock() }), NOON).status?.failure?.message).toContain('Restore shop/bring-back');
+  });
+
+  test('and fails once the start deadline is over, with what was missing', () => {
+    const { status } = decide(facts({ store: undefined }), noonPlus(3600));
+    expect(status).toMatchObject({ phase: 'Failed', failure: { reason: 'StoreNotFound' } });
+    expect(status?.conditions).toContainEqual(expect.objectContaining({ type: 'Failed', status: 'True' }));
+  });
+});
+
+describe('an attempt that ended', () => {
+  test('well makes the backup Complete, and frees the lock first', () => {
+    const run = aRun({ state: 'succeeded', report: { command: 'backup', ok: true, result: RESULT } });
+    const { actions, status } = decide(
+      facts({ runs: [run], lock: aLock({ holderUid: aBackup().metadata.uid }) }),
+      noonPlus(30),
+    );
+    expect(actions.map(({ action }) => action)).toEqual(['deleteLease']);
+    expect(status).toMatchObject({
+      phase: 'Complete',
+      manifestDigest: RESULT.manifestDigest,
+      location: 's3://acme/prod/v1/lodz/shop/_manual/20261124T120000Z-11111111/',
+    });
+  });
+
+  test('before the dump began is tried again after a pause, not at once', () => {
+    const world = facts({ runs: [aRun({ report: refusal(true) })] });
+    expect(stateOf(world, noonPlus(21))).toMatchObject({
+      state: 'waiting',
+      failure: { reason: 'AuthenticationFailed' },
+    });
+    expect(stateOf(world, noonPlus(31)).state).toBe('ready');
+  });
+
+  test('after the dump began is final', () => {
+    expect(stateOf(facts({ runs: [aRun({ report: refusal(false) })] }), noonPlus(30))).toMatchObject({
+      state: 'failed',
+    });
+  });
+
+  test('without a word is looked into by one more Job that dumps nothing', () => {
+    const { actions } = decide(facts({ runs: [aRun()] }), noonPlus(30));
+    expect(actions.map(({ action }) => action)).toEqual(['createJob']);
+    expect(JSON.stringify(actions)).toContain('\\"reportOnly\\":true');
+  });
+
+  test('without a word when only looking is the end', () => {
+    const task = { command: 'backup', reportOnly: true } as BackupTask;
+    expect(stateOf(facts({ runs: [aRun({ task })] }), noonPlus(30)).state).toBe('failed');
+  });
+
+  test('and whose Job somebody deleted is never taken for a success', () => {
+    const world = facts({ backup: aBackup({ status: { attempts: 1 } }) });
+    expect(stateOf(world, noonPlus(30)).state).toBe('unaccounted');
+  });
+
+  test('is not over while a pod of it lives, though its Job is gone', () => {
+    const { job: _, ...gone } = aRun({ state: 'gone', livingPods: 1 });
+    expect(stateOf(facts({ runs: [gone] }), noonPlus(30)).state).toBe('running');
+  });
+});
+
+describe('a backup that is over', () => {
+  test('does nothing ever again', () => {
+    const backup = aBackup({ status: { conditions: [condition('Failed', 'True')] } });
+    expect(decide(facts({ backup }), noonPlus(99_999))).toEqual({ actions: [] });
+  });
+
+  test('is over by a pod that never starts, too', () => {
+    const run = aRun({
+      state: 'active',
+      started: false,
+      livingPods: 1,
+      trouble: { reason: 'ErrImagePull', message: 'no such image' },
+    });
+    const { actions, status } = decide(facts({ runs: [run] }), noonPlus(3600));
+    expect(actions.map(({ action }) => action)).toEqual(['deleteJob']);
+    expect(status).toMatchObject({ phase: 'Failed', failure: { reason: 'ErrImagePull' } });
+  });
+});
