@@ -7,7 +7,7 @@ import { cacheRoot } from '../test/cluster/cache-root.ts';
 import type { Kubectl } from './kubectl.ts';
 import { block, command } from './say.ts';
 
-const FOLDER = join(cacheRoot(), 'demo');
+export const FOLDER = join(cacheRoot(), 'demo');
 
 /** Writes the object to a file, shows command and spec, and applies the file. */
 export async function applyShown(

@@ -1,6 +1,5 @@
 /** `npm run demo`: the main job on a real cluster, told step by step. */
 import { formatDuration } from '../src/lib/duration.ts';
-import { messageOf } from '../src/lib/errors.ts';
 import { type Demo, freshName } from './context.ts';
 import { Kubectl } from './kubectl.ts';
 import { NAMESPACE } from './objects.ts';
@@ -45,15 +44,25 @@ async function main(options: Options): Promise<void> {
 
 /** Everything that goes wrong ends in a sentence and a next step. */
 function explain(error: unknown): void {
-  if (error instanceof Problem) {
-    problem(error.message);
-    if (error.facts !== undefined) block(error.facts);
-    tell(`Next: ${error.next}`);
-  } else {
-    problem(messageOf(error));
-    tell('Next: run the demo again; it goes on from whatever is there. If that does not help: npm run demo -- --down.');
-  }
+  const { message, next, facts } = error instanceof Problem ? error : unforeseen(error);
+  const [first = '', ...rest] = message.trim().split('\n');
+  problem(first);
+  block([...rest, facts ?? ''].join('\n'));
+  tell(`Next: ${next}`);
   if (process.env['DEBUG'] !== undefined) line(String(error instanceof Error ? error.stack : error));
+}
+
+/** With what led to it: the program that failed speaks in the innermost one. */
+function unforeseen(error: unknown): Pick<Problem, 'message' | 'next' | 'facts'> {
+  const messages: string[] = [];
+  for (let at = error; at !== undefined; at = at instanceof Error ? at.cause : undefined) {
+    messages.push(at instanceof Error ? at.message : String(at));
+  }
+  return {
+    message: messages.join('\n'),
+    next: 'run the demo again; it goes on from whatever is there. If that does not help: npm run demo -- --down.',
+    facts: undefined,
+  };
 }
 
 try {

@@ -15,6 +15,9 @@ const INDENT = '   ';
 
 /** Without a terminal nobody sees a spinner, but somebody reads the log and wonders whether it hangs. */
 const HEARTBEAT_MS = 15_000;
+
+/** What is over sooner needs no line that it began. */
+const FIRST_BEAT_MS = 3_000;
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const SPIN_MS = 120;
 
@@ -56,50 +59,61 @@ export interface Progress {
   update(text: string): void;
 }
 
-/**
- * Runs `work` and shows that it is under way: a spinner in a terminal, else a line at the beginning and one every
- * {@link HEARTBEAT_MS}. `usually` says how long it tends to take, where that is more than a few seconds.
- */
-export async function during<T>(label: string, work: (progress: Progress) => Promise<T>, usually?: string): Promise<T> {
+/** Runs `work` and shows that it is under way, in a terminal and in a log alike. */
+export async function during<T>(label: string, work: (progress: Progress) => Promise<T>): Promise<T> {
   const started = performance.now();
-  const elapsed = () => formatDuration(performance.now() - started);
-  let detail = usually === undefined ? '' : `usually ${usually}`;
-  let frame = 0;
-  const spin = () => {
-    frame += 1;
-    const text = `${SPINNER[frame % SPINNER.length]} ${label} ${dim(`${elapsed()}${detail === '' ? '' : ` · ${detail}`}`)}`;
-    out.write(`\r\u001b[2K${INDENT}${cut(text)}`);
-  };
-  const beat = () => line(`${INDENT}  … ${elapsed()}${detail === '' ? '' : ` · ${detail}`}`);
-
-  if (isTerminal) spin();
-  else line(`${INDENT}${label} …${detail === '' ? '' : ` (${detail})`}`);
-  const timer = setInterval(isTerminal ? spin : beat, isTerminal ? SPIN_MS : HEARTBEAT_MS);
+  const wait = { label, detail: '', elapsed: () => formatDuration(performance.now() - started) };
+  const stop = isTerminal ? spin(wait) : beat(wait);
   try {
     const result = await work({
       update: (text) => {
-        detail = text;
+        wait.detail = text;
       },
     });
-    clear();
-    line(`${INDENT}${green('✓')} ${label} ${dim(elapsed())}`);
+    stop();
+    line(`${INDENT}${green('✓')} ${label} ${dim(wait.elapsed())}`);
     return result;
-  } catch (error) {
-    clear();
-    throw error;
   } finally {
-    clearInterval(timer);
+    stop();
   }
 }
 
-function clear(): void {
-  if (isTerminal) out.write('\r\u001b[2K');
+interface Wait {
+  readonly label: string;
+  detail: string;
+  elapsed(): string;
 }
 
-/** A spinner's line must not wrap: the next frame could not wipe it. Colours make the text seem longer than it is; so be it. */
+function spin(wait: Wait): () => void {
+  let frame = 0;
+  const draw = () => {
+    frame += 1;
+    const detail = wait.detail === '' ? '' : ` · ${wait.detail}`;
+    const text = `${SPINNER[frame % SPINNER.length]} ${wait.label} ${wait.elapsed()}${detail}`;
+    out.write(`\r\u001b[2K${INDENT}${dim(cut(text))}`);
+  };
+  draw();
+  const timer = setInterval(draw, SPIN_MS);
+  return () => {
+    clearInterval(timer);
+    out.write('\r\u001b[2K');
+  };
+}
+
+function beat(wait: Wait): () => void {
+  const tell = () => line(`${INDENT}… ${wait.label} ${wait.elapsed()}${wait.detail === '' ? '' : ` · ${wait.detail}`}`);
+  const first = setTimeout(tell, FIRST_BEAT_MS);
+  const timer = setInterval(tell, HEARTBEAT_MS);
+  return () => {
+    clearTimeout(first);
+    clearInterval(timer);
+  };
+}
+
+/** A spinner's line must not wrap: the next frame could not wipe it. */
 function cut(text: string): string {
   const width = (out.columns ?? 100) - INDENT.length - 1;
-  return colours || text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
 
 function wrapped(text: string): string[] {

@@ -1,5 +1,6 @@
 /** Follows a Backup or a Restore to its end, and tells what it is at. */
 import { type Condition, isTrue } from '../src/api/conditions.ts';
+import { formatDuration } from '../src/lib/duration.ts';
 import type { Failure } from '../src/lib/errors.ts';
 import type { Kubectl } from './kubectl.ts';
 import { Problem } from './problem.ts';
@@ -20,6 +21,9 @@ const POLL_MS = 500;
 /** The demo's database is small: what takes longer than this hangs. */
 const PATIENCE_MS = 300_000;
 
+/** Everything that a run needs is there before it is asked for: what waits for something for so long has met a problem. */
+const WAITING_PATIENCE_MS = 60_000;
+
 export const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 export function isOver(run: Run): boolean {
@@ -34,13 +38,16 @@ export async function complete<T extends Run>(
   progress: Progress,
 ): Promise<T> {
   const started = performance.now();
+  let lastMoved = started;
   for (;;) {
     const run = await kubectl.get<T>(resource, name);
+    if (run?.status?.failure === undefined) lastMoved = performance.now();
     if (run === undefined)
       throw new Problem(`${resource} ${name} is gone: somebody deleted it.`, 'Run the demo again.');
     if (isTrue(run.status?.conditions, 'Complete')) return run;
-    const tooLong = performance.now() - started > PATIENCE_MS;
-    if (isTrue(run.status?.conditions, 'Failed') || tooLong) throw await unhappy(kubectl, resource, run, tooLong);
+    const now = performance.now();
+    const stuck = now - started > PATIENCE_MS || now - lastMoved > WAITING_PATIENCE_MS;
+    if (isTrue(run.status?.conditions, 'Failed') || stuck) throw await unhappy(kubectl, resource, run, now - started);
     progress.update(stateOf(run));
     await pause(POLL_MS);
   }
@@ -53,10 +60,12 @@ export function stateOf(run: Run): string {
   return failure === undefined ? phase : `${phase}: ${failure.reason}: ${failure.message}`;
 }
 
-async function unhappy(kubectl: Kubectl, resource: string, run: Run, tooLong: boolean): Promise<Problem> {
+async function unhappy(kubectl: Kubectl, resource: string, run: Run, waited: number): Promise<Problem> {
   const { name } = run.metadata;
-  const failure = run.status?.failure;
-  const what = tooLong ? `is ${run.status?.phase ?? 'untouched'} for five minutes already` : 'failed';
+  const { failure, phase, conditions } = run.status ?? {};
+  const what = isTrue(conditions, 'Failed')
+    ? 'failed'
+    : `is ${phase ?? 'untouched by the operator'} after ${formatDuration(waited)}`;
   const because = failure === undefined ? '' : `: ${failure.message}`;
   return new Problem(
     `${resource} ${name} ${what}${because}`,

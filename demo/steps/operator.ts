@@ -53,7 +53,6 @@ function helmArguments(cluster: DemoCluster): string[] {
     clusterName: CLUSTER_NAME,
     'image.repository': image.repository,
     'image.tag': image.tag,
-    logLevel: 'debug',
   };
   return [
     ...['upgrade', '--install', RELEASE, CHART, '--kubeconfig', cluster.kubeconfig],

@@ -1,13 +1,29 @@
+import { ensureDebianPackages } from '../../test/cluster/debian.ts';
+import { corednsImage, holdfastImage, pauseImage, postgresImage, s3Image } from '../../test/cluster/images.ts';
 import { type ProgramName, program } from '../../test/cluster/programs.ts';
 
-/** What a tier's tests run. Built before the tier's clock starts, since the first time takes minutes. */
-const PROGRAMS: Readonly<Record<string, readonly ProgramName[]>> = {
-  contract: ['age', 'versitygw'],
-  scenario: ['kube-apiserver', 'etcd'],
-  e2e: ['kubelet', 'etcd', 'coredns', 'helm', 'age', 'versitygw', 'pause'],
+interface Tools {
+  readonly packages?: readonly string[];
+  readonly programs: readonly ProgramName[];
+  readonly images?: readonly (() => Promise<unknown>)[];
+}
+
+/** What a tier's tests run. Made before the tier's clock starts, since the first time takes minutes. */
+const TOOLS: Readonly<Record<string, Tools>> = {
+  contract: { programs: ['age', 'versitygw'] },
+  scenario: { programs: ['kube-apiserver', 'etcd'] },
+  e2e: {
+    packages: ['zstd'],
+    programs: ['kubelet', 'etcd', 'helm', 'age'],
+    images: [pauseImage, corednsImage, postgresImage, s3Image, holdfastImage],
+  },
 };
 
 /** Fails with the reason when a tool of the tier cannot be had. */
 export async function prepare(tier: string): Promise<void> {
-  for (const name of PROGRAMS[tier] ?? []) await program(name);
+  const { packages = [], programs = [], images = [] } = TOOLS[tier] ?? {};
+  await ensureDebianPackages(packages);
+  // One after the other: each build alone fills the machine.
+  for (const name of programs) await program(name);
+  for (const image of images) await image();
 }

@@ -2,6 +2,7 @@ import Type, { type Static } from 'typebox';
 import { DURATION_PATTERN } from '../lib/duration.ts';
 import { commonStatus } from './conditions.ts';
 import { FailureSchema } from './failure.ts';
+import type { NewObject } from './kubernetes.ts';
 import { NameReference, type Resource } from './meta.ts';
 import { PostgresqlSourceSchema } from './postgresql.ts';
 
@@ -82,3 +83,8 @@ export const BackupStatusSchema = Type.Object({
 export type BackupSpec = Static<typeof BackupSpecSchema>;
 export type BackupStatus = Static<typeof BackupStatusSchema>;
 export type Backup = Resource<BackupSpec, BackupStatus>;
+
+/** A Backup that a schedule is about to make. */
+export interface NewBackup extends NewObject {
+  readonly spec: BackupSpec;
+}

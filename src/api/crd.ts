@@ -1,6 +1,7 @@
 import type { TSchema } from 'typebox';
 import { BackupSpecSchema, BackupStatusSchema } from './backup.ts';
 import { BackupKeySpecSchema, BackupKeyStatusSchema } from './backup-key.ts';
+import { BackupScheduleSpecSchema, BackupScheduleStatusSchema } from './backup-schedule.ts';
 import { BackupStoreSpecSchema, BackupStoreStatusSchema } from './backup-store.ts';
 import { GROUP, VERSION } from './meta.ts';
 import { RestoreSpecSchema, RestoreStatusSchema } from './restore.ts';
@@ -58,6 +59,32 @@ export const KINDS: readonly Kind[] = [
       { name: 'Reason', type: 'string', jsonPath: condition('Ready', 'reason') },
       { name: 'Fingerprint', type: 'string', jsonPath: '.status.fingerprints[0]' },
       AGE,
+    ],
+  },
+  {
+    kind: 'BackupSchedule',
+    plural: 'backupschedules',
+    shortName: 'hfsched',
+    description: 'When to back up, and how long to keep.',
+    spec: BackupScheduleSpecSchema,
+    status: BackupScheduleStatusSchema,
+    columns: [
+      { name: 'Schedule', type: 'string', jsonPath: '.spec.schedule' },
+      { name: 'Suspend', type: 'boolean', jsonPath: '.spec.suspend' },
+      { name: 'Active', type: 'string', jsonPath: '.status.active' },
+      { name: 'Last Success', type: 'date', jsonPath: '.status.lastSuccessfulTime' },
+      {
+        name: 'Failures',
+        type: 'integer',
+        jsonPath: '.status.consecutiveFailures',
+        description: 'Backups that failed since the last Complete one.',
+      },
+      { name: 'Next', type: 'string', jsonPath: '.status.nextScheduleTime' },
+      { name: 'Kept', type: 'integer', jsonPath: '.status.keptBackups' },
+      { name: 'Ready', type: 'string', jsonPath: condition('Ready', 'status') },
+      AGE,
+      { name: 'Time Zone', type: 'string', jsonPath: '.spec.timeZone', priority: 1 },
+      { name: 'Message', type: 'string', jsonPath: '.status.failure.message', priority: 1 },
     ],
   },
   {
@@ -149,11 +176,20 @@ export function customResourceDefinition(kind: Kind): object {
   };
 }
 
-/** Plain JSON of a schema, with what Kubernetes asks of a structural one: an enum has a type. */
+/** Plain JSON of a schema, with what Kubernetes asks of a structural one: an enum has a type, a map says so by additionalProperties. */
 function structural(schema: TSchema): unknown {
   return JSON.parse(JSON.stringify(schema), (_key, value: unknown) => {
+    if (isMap(value)) {
+      const { patternProperties, ...rest } = value;
+      return { ...rest, additionalProperties: Object.values(patternProperties)[0] };
+    }
     const isStringEnum =
       value !== null && typeof value === 'object' && 'enum' in value && Array.isArray(value.enum) && !('type' in value);
     return isStringEnum ? { type: 'string', ...value } : value;
   });
+}
+
+/** TypeBox writes a record as a pattern that fits every key. */
+function isMap(value: unknown): value is { patternProperties: Record<string, unknown> } {
+  return typeof value === 'object' && value !== null && 'patternProperties' in value;
 }

@@ -11,6 +11,8 @@ export const LABELS = {
   owner: 'holdfast.dev/owner-uid',
   /** What the Job is for: probe, backup, plan, restore, cleanup, expire. */
   command: 'holdfast.dev/command',
+  /** On a Backup: the schedule that made it; see scheduleLabel. */
+  schedule: 'holdfast.dev/schedule',
   /** Which attempt at that the Job is: 1, 2, …. */
   attempt: 'holdfast.dev/attempt',
 } as const;
@@ -26,6 +28,8 @@ export const ANNOTATIONS = {
   database: 'holdfast.dev/database',
   /** On either Lease: `<Kind> <namespace>/<name>` of the object of ours that holds it. */
   holder: 'holdfast.dev/holder',
+  /** On a Backup: name of the schedule that made it. */
+  schedule: 'holdfast.dev/schedule',
   /** On a store's probe Job: hash of the spec that is probed. */
   specHash: 'holdfast.dev/spec-hash',
 } as const;
@@ -47,6 +51,11 @@ export function shortUid(uid: string): string {
   return uid.replaceAll('-', '').slice(0, 8);
 }
 
+/** A label's value has at most 63 characters, a name 253: a longer name is hashed. */
+export function scheduleLabel(name: string): string {
+  return name.length <= 63 ? name : shortHash([name], 32);
+}
+
 /**
  * Name of a Job: readable, deterministic, at most 63 characters (a pod's label carries it).
  * The UID part keeps a re-created object from adopting the Jobs of its predecessor.
@@ -64,9 +73,11 @@ export function jobName(
   return `${head}${tail}`;
 }
 
+export const DATABASE_LOCK_PREFIX = 'holdfast-lock-';
+
 /** Lease in the operator's namespace by which one operation at a time works on a database. */
 export function databaseLockName(address: PostgresqlAddress): string {
-  return `holdfast-lock-${shortHash([address.host.toLowerCase(), String(address.port), address.database])}`;
+  return `${DATABASE_LOCK_PREFIX}${shortHash([address.host.toLowerCase(), String(address.port), address.database])}`;
 }
 
 /** Lease in the workload's namespace: the lock and the memory of a restore that scales it. */

@@ -140,7 +140,21 @@ export interface CleanupTask {
   readonly dropPrevious: boolean;
 }
 
-export type Task = ProbeTask | BackupTask | PlanTask | RestoreTask | CleanupTask;
+/** Removes archives that retention let go: only keys that their own manifest names, manifest first. */
+export interface PruneTask {
+  readonly command: 'prune';
+  readonly store: StoreAccess;
+  /** Cluster and namespace names that each manifest must bear. */
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly archives: readonly {
+    readonly folder: string;
+    readonly manifestDigest: string;
+    readonly backupUid: string;
+  }[];
+}
+
+export type Task = ProbeTask | BackupTask | PlanTask | RestoreTask | CleanupTask | PruneTask;
 
 export interface ProbeResult {
   readonly conditionalWrites: boolean;
@@ -179,12 +193,20 @@ export interface CleanupResult {
   readonly previousDatabase?: string;
 }
 
+export interface PruneResult {
+  /** Indexes into the task's archives: those of which nothing is left. */
+  readonly removed: readonly number[];
+  /** Why the others are still there. */
+  readonly failure?: Failure;
+}
+
 export interface ResultOf {
   readonly probe: ProbeResult;
   readonly backup: BackupResult;
   readonly plan: PlanResult;
   readonly restore: RestoreResult;
   readonly cleanup: CleanupResult;
+  readonly prune: PruneResult;
 }
 
 export type Command = Task['command'];

@@ -2,6 +2,7 @@
  * Everything that a controller may do to the world, as data. `apply.ts` is the only code that turns one into a call.
  * Pure: `decide` imports this file and nothing of `kube`.
  */
+import type { NewBackup } from '../api/backup.ts';
 import type { NewJob, NewLease, ObjectReference } from '../api/kubernetes.ts';
 import type { Failure } from '../lib/errors.ts';
 
@@ -31,6 +32,10 @@ export type Action =
       readonly resourceVersion: string;
       readonly replicas: number;
     }
+  /** Of a schedule. There already with the same schedule label: nothing. There otherwise: `AdoptionRefused`. */
+  | { readonly action: 'createBackup'; readonly backup: NewBackup }
+  /** Gone, or another of that name: nothing. Its archive stays. */
+  | { readonly action: 'deleteBackup'; readonly namespace: string; readonly name: string; readonly uid: string }
   /** On the object that is being reconciled. There already: nothing. */
   | { readonly action: 'addFinalizer'; readonly finalizer: string }
   /** On the object that is being reconciled. Gone already: nothing. */

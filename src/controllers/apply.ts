@@ -1,3 +1,4 @@
+import type { Backup, NewBackup } from '../api/backup.ts';
 import type { Job, KubeObject, Lease, NewObject } from '../api/kubernetes.ts';
 import { LABELS } from '../api/names.ts';
 import type { Cluster, DeleteOptions, Identity, Version } from '../kube/cluster.ts';
@@ -35,6 +36,10 @@ export async function apply(action: Exclude<Action, { action: 'event' }>, target
       return remove(KIND.lease, action, { resourceVersion: action.resourceVersion }, hands);
     case 'scale':
       return scale(action, hands);
+    case 'createBackup':
+      return createBackup(action.backup, hands);
+    case 'deleteBackup':
+      return remove(KIND.backup, action, {}, hands);
     case 'addFinalizer':
       return setFinalizers(target, [...new Set([...target.finalizers, action.finalizer])], hands);
     case 'removeFinalizer':
@@ -62,6 +67,20 @@ async function createOwned<T extends KubeObject>(
     // Taken a moment ago and gone now: tried again by the next pass.
     if (found === undefined) throw error;
     if (ownerOf(found) === undefined || ownerOf(found) !== ownerOf(object)) throw refusal(object, found);
+    learn(found);
+  }
+}
+
+/** Taken by a Backup of the same schedule: an earlier pass, or the lost answer of this one, made it. */
+async function createBackup(backup: NewBackup, { cluster, learn }: Hands): Promise<void> {
+  try {
+    learn(await cluster.create<Backup>(backup));
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    const found = await cluster.get(KIND.backup, backup.metadata);
+    if (found === undefined) throw error;
+    if (found.metadata.labels?.[LABELS.schedule] !== backup.metadata.labels?.[LABELS.schedule])
+      throw adoptionRefused(backup);
     learn(found);
   }
 }

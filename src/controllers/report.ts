@@ -26,6 +26,10 @@ const RESULTS = {
   }),
   restore: Type.Object({ previousDatabase: Type.Optional(text(63)) }),
   cleanup: Type.Object({ restored: Type.Boolean(), previousDatabase: Type.Optional(text(63)) }),
+  prune: Type.Object({
+    removed: Type.Array(Type.Integer({ minimum: 0, maximum: 100 }), { maxItems: 100 }),
+    failure: Type.Optional(FailureSchema),
+  }),
 } as const satisfies Record<Command, unknown>;
 
 /**

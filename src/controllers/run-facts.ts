@@ -40,6 +40,7 @@ const COMMAND_OF: Readonly<Record<Purpose, Command>> = {
   restore: 'restore',
   cleanup: 'cleanup',
   expire: 'cleanup',
+  prune: 'prune',
 };
 
 /** Every run of one owner, oldest attempt first. */

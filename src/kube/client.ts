@@ -40,6 +40,7 @@ export class KubeCluster implements Cluster {
     return this.write<T>('POST', path, { query: { fieldManager: FIELD_MANAGER }, body: object });
   }
 
+  // A resourceVersion is given to one version of one object only, so it stands for the uid too, which nobody compares here.
   applyStatus<T extends KubeObject>(kind: KindRef<T>, seen: Version, status: object): Promise<T> {
     const { apiVersion, kind: name } = kind;
     return this.write<T>('PATCH', objectPath(kind, seen, 'status'), {

@@ -1,5 +1,6 @@
 import type { Backup } from '../api/backup.ts';
 import type { BackupKey } from '../api/backup-key.ts';
+import type { BackupSchedule } from '../api/backup-schedule.ts';
 import type { BackupStore } from '../api/backup-store.ts';
 import type { Job, KubeObject, Lease, NewObject, Pod, ScalableWorkload } from '../api/kubernetes.ts';
 import { API_VERSION } from '../api/meta.ts';
@@ -22,6 +23,7 @@ function kind<T extends KubeObject>(apiVersion: string, name: string, plural: st
 export const KIND = {
   backupStore: kind<BackupStore>(API_VERSION, 'BackupStore', 'backupstores'),
   backupKey: kind<BackupKey>(API_VERSION, 'BackupKey', 'backupkeys'),
+  backupSchedule: kind<BackupSchedule>(API_VERSION, 'BackupSchedule', 'backupschedules'),
   backup: kind<Backup>(API_VERSION, 'Backup', 'backups'),
   restore: kind<Restore>(API_VERSION, 'Restore', 'restores'),
   job: kind<Job>('batch/v1', 'Job', 'jobs'),

@@ -61,6 +61,7 @@ export class LeaderElection {
   /** When the last successful renewal began. */
   private renewed = Number.NEGATIVE_INFINITY;
   private deadline: NodeJS.Timeout | undefined;
+  private isLost = false;
 
   /** `cluster` must not be guarded by this election. */
   constructor(cluster: Cluster, options: LeaderOptions) {
@@ -75,6 +76,7 @@ export class LeaderElection {
   }
 
   isLeader(): boolean {
+    if (this.isLost) return false;
     return this.held !== undefined && this.clock.monotonic() - this.renewed < this.timings.renewDeadline;
   }
 
@@ -184,6 +186,7 @@ export class LeaderElection {
   }
 
   private holds(lease: Lease, begun: number): void {
+    if (this.isLost) return;
     const first = this.held === undefined;
     this.held = lease;
     this.renewed = begun;
@@ -193,8 +196,12 @@ export class LeaderElection {
     if (first && this.isLeader() && !this.stopping.signal.aborted) this.options.onElected();
   }
 
+  /** For good: who lost it once has to begin as another process. */
   private lose(reason: string): undefined {
     clearTimeout(this.deadline);
+    if (this.isLost) return undefined;
+    this.isLost = true;
+    this.stopping.abort();
     this.renewed = Number.NEGATIVE_INFINITY;
     this.options.onLost(reason);
     return undefined;

@@ -81,6 +81,7 @@ export class WorkQueue {
     if (before !== undefined && before.due <= due) return;
     this.cancel(key);
     const cancel = timers.after(milliseconds, () => {
+      this.waiting.delete(key);
       if (this.running.has(key)) this.dirty.add(key);
       else this.enqueue(key);
     });

@@ -17,7 +17,7 @@ const HOLDFAST = 'holdfast.dev';
 const WATCHED: readonly Verb[] = ['get', 'list', 'watch'];
 
 export const RIGHTS: readonly Right[] = [
-  ...['backupstores', 'backupkeys', 'backups', 'restores'].flatMap((resource): Right[] => [
+  ...['backupstores', 'backupkeys', 'backupschedules', 'backups', 'restores'].flatMap((resource): Right[] => [
     { group: HOLDFAST, resource, verbs: WATCHED, because: 'They say what is to be done.' },
     {
       group: HOLDFAST,
@@ -31,6 +31,12 @@ export const RIGHTS: readonly Right[] = [
     resource: 'restores',
     verbs: ['patch'],
     because: 'A finalizer while an app may be at zero; nothing else of a Restore is written.',
+  },
+  {
+    group: HOLDFAST,
+    resource: 'backups',
+    verbs: ['create', 'delete'],
+    because: 'A schedule makes its Backups, and removes those that retention lets go.',
   },
   {
     group: 'batch',

@@ -29,6 +29,8 @@ export class LocalStore<T extends KubeObject> implements Store<T> {
   private version: string | undefined;
   /** UIDs learned since the last list. */
   private readonly learned = new Set<string>();
+  /** What was learned and that the watch has still to tell, by UID. */
+  private readonly untold = new Map<string, 'added' | 'changed'>();
 
   get(namespace: string, name: string): T | undefined {
     return this.objects.get(`${namespace}/${name}`);
@@ -83,13 +85,23 @@ export class LocalStore<T extends KubeObject> implements Store<T> {
   }
 
   /**
-   * The API server's answer to a write of ours, so that the next look sees it even before the watch tells of it.
-   * Ignored where the watch is past it already: it may have seen the object go.
+   * The API server's answer to a write of ours, so that the next look sees it even before the watch tells of it; it is
+   * told when the watch does. Ignored where the watch is past it already: it may have seen the object go.
    */
   learn(object: T): void {
-    if (this.version === undefined || !isNewer(object.metadata.resourceVersion, this.version)) return;
-    this.learned.add(object.metadata.uid);
-    this.put(object);
+    const { uid, resourceVersion } = object.metadata;
+    if (this.version === undefined || !isNewer(resourceVersion, this.version)) return;
+    const known = this.objects.get(keyOf(object));
+    if (
+      known !== undefined &&
+      (known.metadata.uid !== uid || !isNewer(resourceVersion, known.metadata.resourceVersion))
+    ) {
+      return;
+    }
+    if (known !== undefined) this.forget(known);
+    this.remember(keyOf(object), object);
+    this.learned.add(uid);
+    this.untold.set(uid, this.untold.get(uid) ?? (known === undefined ? 'added' : 'changed'));
   }
 
   /** Learned from an answer, and too new for a list that was begun before. */
@@ -100,16 +112,20 @@ export class LocalStore<T extends KubeObject> implements Store<T> {
 
   private put(object: T): Change<T>[] {
     const key = keyOf(object);
+    const { uid, resourceVersion } = object.metadata;
     const known = this.objects.get(key);
-    if (known?.metadata.uid === object.metadata.uid) {
-      if (known.metadata.resourceVersion === object.metadata.resourceVersion) return [];
-      this.forget(known);
+    if (known?.metadata.uid !== uid) {
+      const before = this.drop(key);
       this.remember(key, object);
-      return [{ type: 'changed', object }];
+      return [...before, { type: 'added', object }];
     }
-    const before = known === undefined ? [] : this.drop(key);
+    const untold = this.untold.get(uid);
+    this.untold.delete(uid);
+    if (known.metadata.resourceVersion === resourceVersion)
+      return untold === undefined ? [] : [{ type: untold, object }];
+    this.forget(known);
     this.remember(key, object);
-    return [...before, { type: 'added', object }];
+    return [{ type: untold ?? 'changed', object }];
   }
 
   private drop(key: string): Change<T>[] {
@@ -117,7 +133,10 @@ export class LocalStore<T extends KubeObject> implements Store<T> {
     if (object === undefined) return [];
     this.forget(object);
     this.objects.delete(key);
-    return [{ type: 'deleted', object }];
+    const untold = this.untold.get(object.metadata.uid) === 'added';
+    this.untold.delete(object.metadata.uid);
+    const gone: Change<T> = { type: 'deleted', object };
+    return untold ? [{ type: 'added', object }, gone] : [gone];
   }
 
   private remember(key: string, object: T): void {

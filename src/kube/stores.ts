@@ -1,5 +1,6 @@
 import type { Backup } from '../api/backup.ts';
 import type { BackupKey } from '../api/backup-key.ts';
+import type { BackupSchedule } from '../api/backup-schedule.ts';
 import type { BackupStore } from '../api/backup-store.ts';
 import type { Job, Lease, Pod } from '../api/kubernetes.ts';
 import type { Restore } from '../api/restore.ts';
@@ -9,6 +10,7 @@ import type { Store } from './store.ts';
 export interface Stores {
   readonly backupStores: Store<BackupStore>;
   readonly backupKeys: Store<BackupKey>;
+  readonly backupSchedules: Store<BackupSchedule>;
   readonly backups: Store<Backup>;
   readonly restores: Store<Restore>;
   readonly jobs: Store<Job>;

@@ -37,6 +37,7 @@ export class Watches {
     this.stores = {
       backupStores: watch(KIND.backupStore),
       backupKeys: watch(KIND.backupKey),
+      backupSchedules: watch(KIND.backupSchedule),
       backups: watch(KIND.backup),
       restores: watch(KIND.restore),
       jobs: watch(KIND.job, OURS),

@@ -4,8 +4,10 @@ import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { backupController } from '../controllers/backup/observe.ts';
 import { backupKeyController } from '../controllers/backup-key/observe.ts';
+import { backupScheduleController } from '../controllers/backup-schedule/observe.ts';
 import { backupStoreController } from '../controllers/backup-store/observe.ts';
 import type { AnyController } from '../controllers/controller.ts';
+import { databaseLockController } from '../controllers/database-lock/observe.ts';
 import { Operator, type PassReport } from '../controllers/operator.ts';
 import type { Tools } from '../controllers/reconcile.ts';
 import { restoreController } from '../controllers/restore/observe.ts';
@@ -25,8 +27,10 @@ import { type OperatorConfig, operatorConfig } from './operator-config.ts';
 const CONTROLLERS: readonly AnyController[] = [
   backupStoreController,
   backupKeyController,
+  backupScheduleController,
   backupController,
   restoreController,
+  databaseLockController,
 ];
 
 /** Passes under way get this long to end after SIGTERM; the pod's grace period is longer. */

@@ -6,7 +6,7 @@ import { type RunnerPodOptions, runnerPodSpec } from './runner-pod.ts';
 
 /** The object of ours that a Job works for. */
 export interface JobOwner {
-  readonly kind: 'BackupStore' | 'Backup' | 'Restore';
+  readonly kind: 'BackupStore' | 'Backup' | 'BackupSchedule' | 'Restore';
   readonly name: string;
   readonly namespace: string;
   readonly uid: string;
@@ -24,7 +24,7 @@ export interface RunnerJobRequest extends RunnerPodOptions {
 }
 
 /** `expire` is a cleanup that also drops the previous database, once its time is over. */
-export type Purpose = 'probe' | 'backup' | 'plan' | 'restore' | 'cleanup' | 'expire';
+export type Purpose = 'probe' | 'backup' | 'plan' | 'restore' | 'cleanup' | 'expire' | 'prune';
 
 /** The Job of one attempt. Its name is deterministic: making it twice is making it once. */
 export function runnerJob(request: RunnerJobRequest): NewJob {

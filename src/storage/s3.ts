@@ -2,10 +2,12 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import {
+  DeleteObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   type ListObjectsV2CommandOutput,
   PutObjectCommand,
+  type S3Client,
 } from '@aws-sdk/client-s3';
 import type { StoreAccess } from '../api/task.ts';
 import { formatBytes } from '../lib/bytes.ts';
@@ -84,8 +86,12 @@ class S3Storage implements Storage {
     return Buffer.concat(chunks);
   }
 
-  async stat(key: string): Promise<StoredObject | undefined> {
-    const command = new HeadObjectCommand({ Bucket: this.#connection.bucket, Key: key });
+  async stat(key: string, versionId?: string): Promise<StoredObject | undefined> {
+    const command = new HeadObjectCommand({
+      Bucket: this.#connection.bucket,
+      Key: key,
+      ...(versionId === undefined ? {} : { VersionId: versionId }),
+    });
     return this.#connection.request(
       `look at ${key}`,
       async (client) => {
@@ -99,6 +105,22 @@ class S3Storage implements Storage {
       },
       { signal: this.#signal },
     );
+  }
+
+  async remove(key: string, versionId?: string): Promise<void> {
+    const command = new DeleteObjectCommand({
+      Bucket: this.#connection.bucket,
+      Key: key,
+      ...(versionId === undefined ? {} : { VersionId: versionId }),
+    });
+    const remove = async (client: S3Client) => {
+      try {
+        await client.send(command, until(this.#signal));
+      } catch (caught) {
+        if (!isFault(caught, 'NoSuchKey', 404)) throw caught;
+      }
+    };
+    await this.#connection.request(`remove ${key}`, remove, { signal: this.#signal });
   }
 
   async *list(prefix: string): AsyncGenerator<StoredObject> {

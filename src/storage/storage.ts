@@ -26,7 +26,12 @@ export interface Storage {
   /** Reads a whole small object. More than `limit` bytes is an error: it comes from outside. */
   getSmall(key: string, limit: number, versionId?: string): Promise<Uint8Array>;
   /** Undefined when there is none. */
-  stat(key: string): Promise<StoredObject | undefined>;
+  stat(key: string, versionId?: string): Promise<StoredObject | undefined>;
+  /**
+   * Removes one object, this very version where one is named. Gone already: nothing. Refused by a lock: `ObjectLocked`;
+   * refused for want of a right: `StoreAccessDenied`.
+   */
+  remove(key: string, versionId?: string): Promise<void>;
   /** Every object below the prefix; a page that fails throws: a partial view is never returned as a whole one. */
   list(prefix: string): AsyncIterable<StoredObject>;
   [Symbol.dispose](): void;

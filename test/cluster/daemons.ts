@@ -4,6 +4,19 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { daemonProcessesOf, daemonsFile } from './cgroups.ts';
 
+/** What runs besides the node's first process. */
+export const DAEMONS = [
+  'etcd',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'containerd',
+  'kubelet',
+  'kube-proxy',
+] as const;
+
+export type DaemonName = (typeof DAEMONS)[number];
+
 export interface Daemon {
   /** The name of its program, by which it is found again, and of its log. */
   name: string;

@@ -13,8 +13,6 @@ export function etcdFlags(place: EtcdPlace): string[] {
     ...['--listen-client-urls', place.clients, '--advertise-client-urls', place.clients],
     ...['--listen-peer-urls', place.peers, '--initial-advertise-peer-urls', place.peers],
     ...['--initial-cluster', `default=${place.peers}`],
-    // A test cluster may lose its last second in a power cut; waiting for the disk costs every write milliseconds.
-    '--unsafe-no-fsync',
     ...['--log-level', 'warn'],
   ];
 }

@@ -1,15 +1,7 @@
 /** The configuration files of a node, as text. */
 import { join } from 'node:path';
-import type { Addresses } from './addresses.ts';
 import { nodeCgroup } from './cgroups.ts';
-
-/** What a node's files need to know. */
-export interface NodePlace {
-  addresses: Addresses;
-  /** The cluster's folder. */
-  dir: string;
-  pauseImage: string;
-}
+import type { Place } from './place.ts';
 
 /** Where containerd listens. */
 export function containerdSocket(dir: string): string {
@@ -17,9 +9,9 @@ export function containerdSocket(dir: string): string {
 }
 
 /** File name below the cluster's folder → content. */
-export function nodeFiles(place: NodePlace): Record<string, string> {
+export function nodeFiles(place: Place, pauseImage: string): Record<string, string> {
   return {
-    'node/containerd.toml': containerdConfig(place),
+    'node/containerd.toml': containerdConfig(place, pauseImage),
     'node/cni/10-cluster.conflist': cniConfig(place),
     'node/kubelet.yaml': kubeletConfig(place),
     'node/kube-proxy.yaml': proxyConfig(place),
@@ -28,10 +20,11 @@ export function nodeFiles(place: NodePlace): Record<string, string> {
   };
 }
 
-export function containerdConfig({ dir, pauseImage }: NodePlace): string {
+export function containerdConfig({ dir }: Place, pauseImage: string): string {
   return `version = 2
 root = "${join(dir, 'node/containerd')}"
-state = "${join(dir, 'node/containerd-state')}"
+# Inside the node /run is the node's own and goes with it, so no state of dead containers is ever read again.
+state = "/run/containerd"
 disabled_plugins = [
   "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs",
@@ -58,7 +51,7 @@ disabled_plugins = [
 `;
 }
 
-export function cniConfig({ addresses, dir }: NodePlace): string {
+export function cniConfig({ addresses, dir }: Place): string {
   const config = {
     cniVersion: '1.0.0',
     name: addresses.nodeName,
@@ -83,7 +76,7 @@ export function cniConfig({ addresses, dir }: NodePlace): string {
   return `${JSON.stringify(config, null, 2)}\n`;
 }
 
-export function kubeletConfig({ addresses, dir }: NodePlace): string {
+export function kubeletConfig({ addresses, dir }: Place): string {
   return `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 address: ${addresses.node}
@@ -111,7 +104,7 @@ evictionHard: {memory.available: 100Mi, nodefs.available: 1%, nodefs.inodesFree:
 `;
 }
 
-export function proxyConfig({ addresses, dir }: NodePlace): string {
+export function proxyConfig({ addresses, dir }: Place): string {
   return `apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: nftables

@@ -3,7 +3,7 @@ import type { Backup } from '../../src/api/backup.ts';
 import type { Restore } from '../../src/api/restore.ts';
 import { furtherDatabases, restore, scaleLeases, startBackup, theApp, untilAppHas } from '../support/e2e-runs.ts';
 import { aScene, contentOf, quoted, REPLICAS, type Scene } from '../support/e2e-scene.ts';
-import { openSession, sql } from '../support/e2e-world.ts';
+import { connectionTo, sql } from '../support/e2e-world.ts';
 import { fingerprint } from '../support/postgres-fingerprint.ts';
 
 describe('a backup and its restore', () => {
@@ -18,10 +18,7 @@ describe('a backup and its restore', () => {
   afterAll(async () => scene?.[Symbol.asyncDispose]());
 
   /** Schema, row counts and checksums of all tables. */
-  async function print(database: string) {
-    await using session = await openSession(database);
-    return await fingerprint({ query: async (text: string) => ({ rows: await session.rows(text) }) });
-  }
+  const print = (database: string) => fingerprint(connectionTo(database));
 
   test('kubectl wait sees the backup become Complete, with sizes, and verified', async () => {
     await startBackup(scene, 'first');

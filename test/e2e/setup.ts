@@ -3,9 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Kubectl } from '../../demo/kubectl.ts';
 import { postgres, STORE_SECRET, SUPERUSER_SECRET, s3, secret } from '../../demo/objects.ts';
-import { upCluster } from '../cluster/cluster.ts';
+import { clusterStatus, downCluster, upCluster } from '../cluster/cluster.ts';
 import { run } from '../cluster/command.ts';
-import { ensureDebianPackages } from '../cluster/debian.ts';
 import { holdfastImage, postgresImage, s3Image } from '../cluster/images.ts';
 import { program } from '../cluster/programs.ts';
 import {
@@ -20,17 +19,26 @@ import {
 const CHART = join(import.meta.dirname, '..', '..', 'helm', 'holdfast');
 
 export default async function setUp(): Promise<void> {
-  await ensureDebianPackages(['zstd']);
+  const wasUpBefore = (await clusterStatus({ number: E2E_CLUSTER })).state === 'ready';
+  try {
+    publishWorld(await makeWorld(wasUpBefore));
+  } catch (error) {
+    // There is no tear-down after a setup that failed.
+    if (!wasUpBefore) await downCluster({ number: E2E_CLUSTER });
+    throw error;
+  }
+}
+
+async function makeWorld(wasUpBefore: boolean): Promise<World> {
   const cluster = await upCluster({ number: E2E_CLUSTER });
   const images = { holdfast: await holdfastImage(), postgres: await postgresImage(), s3: await s3Image() };
   for (const image of Object.values(images)) await cluster.importImage(image);
-  const { kubeconfig } = cluster;
-  const kubectl = await program('kubectl');
+  const { kubeconfig, kubectl } = cluster;
   await Promise.all([
     installOperator(kubectl, kubeconfig, images.holdfast.name),
     startServers(new Kubectl(kubectl, kubeconfig, WORLD_NAMESPACE), images.postgres.name, images.s3.name),
   ]);
-  publishWorld(await describe(kubectl, kubeconfig, images.postgres.name));
+  return { ...(await describe(kubectl, kubeconfig, images.postgres.name)), wasUpBefore };
 }
 
 /** As anybody would; the kinds first, since Helm leaves those alone that are there already. */
@@ -62,7 +70,11 @@ async function startServers(kubectl: Kubectl, postgresImage: string, s3Image: st
 
 const word = () => randomBytes(16).toString('hex');
 
-async function describe(kubectl: string, kubeconfig: string, postgresImage: string): Promise<World> {
+async function describe(
+  kubectl: string,
+  kubeconfig: string,
+  postgresImage: string,
+): Promise<Omit<World, 'wasUpBefore'>> {
   const world = new Kubectl(kubectl, kubeconfig, WORLD_NAMESPACE);
   const store = await valuesOf(world, STORE_SECRET);
   return {

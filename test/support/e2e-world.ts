@@ -18,6 +18,8 @@ export const REGION = 'us-east-1';
 
 export interface World {
   readonly kubeconfig: string;
+  /** It was up before the tests, so it stays up after them. */
+  readonly wasUpBefore: boolean;
   readonly programs: { readonly kubectl: string; readonly age: string };
   /** Has PostgreSQL's programs, and a shell. */
   readonly postgresImage: string;
@@ -46,19 +48,25 @@ export interface Session extends AsyncDisposable {
   rows<Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
 }
 
-/** A session on the shared PostgreSQL; as its superuser where no role is named. */
-export async function openSession(
-  database: string,
-  login?: { readonly role: string; readonly password: string },
-): Promise<Session> {
+export interface Login {
+  readonly role: string;
+  readonly password: string;
+}
+
+/** How to connect to the shared PostgreSQL; as its superuser where no role is named. */
+export function connectionTo(database: string, login?: Login): pg.ClientConfig {
   const { postgres } = theWorld();
-  const client = new pg.Client({
+  return {
     host: postgres.address,
     database,
     user: login?.role ?? 'postgres',
     password: login?.password ?? postgres.superuserPassword,
     connectionTimeoutMillis: 10_000,
-  });
+  };
+}
+
+export async function openSession(database: string, login?: Login): Promise<Session> {
+  const client = new pg.Client(connectionTo(database, login));
   // A session that a swap ends tells so in its next query; unheard, the event would end the process.
   client.on('error', () => undefined);
   await client.connect();

@@ -5,7 +5,6 @@ import { isTrue } from '../../api/conditions.ts';
 import { jobName } from '../../api/names.ts';
 import { addressOf } from '../../api/postgresql.ts';
 import type { BackupResult } from '../../api/task.ts';
-import { runFolder } from '../../archive/layout.ts';
 import { formatDuration, parseDuration } from '../../lib/duration.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { runnerJob } from '../../manifests/runner-job.ts';
@@ -16,6 +15,7 @@ import { isUsable } from '../backup-store/decide.ts';
 import { claimOn, databaseLock, type Holder, type LeaseFacts, releaseOf } from '../leases.ts';
 import { isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
 import type { Settings } from '../settings.ts';
+import { folderOf } from './folder.ts';
 import type { KeyChoice } from './key.ts';
 import { completeStatus, failedStatus, pendingStatus, runningStatus } from './status.ts';
 
@@ -219,7 +219,7 @@ function start(facts: BackupFacts, { reportOnly }: { reportOnly: boolean }, now:
   const source = spec.source.postgresql;
   const access = storeAccessOf(store);
   const run = { cluster: settings.clusterName, namespace: metadata.namespace, name: metadata.name, uid: metadata.uid };
-  const folder = runFolder({ ...run, prefix: access.prefix, time: new Date(metadata.creationTimestamp) });
+  const folder = folderOf(backup, access.prefix, settings.clusterName);
   const job = runnerJob({
     owner: { kind: 'Backup', ...run },
     purpose: 'backup',

@@ -1,12 +1,12 @@
 import type { BackupStatus } from '../../api/backup.ts';
 import { type ConditionReport, instant, summarise } from '../../api/conditions.ts';
 import type { BackupResult } from '../../api/task.ts';
-import { runFolder } from '../../archive/layout.ts';
 import { formatBytes } from '../../lib/bytes.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { storeAccessOf } from '../access.ts';
 import type { RunFacts } from '../run-facts.ts';
 import type { BackupFacts } from './decide.ts';
+import { folderOf } from './folder.ts';
 
 export function pendingStatus(facts: BackupFacts, failure: Failure, now: Date): BackupStatus {
   return compose(facts, now, { phase: 'Pending', failure }, [
@@ -92,6 +92,5 @@ function said(failure: Failure): { reason: string; message: string } {
 function locationOf({ backup, store, settings }: BackupFacts): string {
   if (store === undefined) return '';
   const { bucket, prefix } = storeAccessOf(store);
-  const { namespace, uid, creationTimestamp } = backup.metadata;
-  return `s3://${bucket}/${runFolder({ prefix, cluster: settings.clusterName, namespace, uid, time: new Date(creationTimestamp) })}`;
+  return `s3://${bucket}/${folderOf(backup, prefix, settings.clusterName)}`;
 }

@@ -1,7 +1,6 @@
 import { type ConditionReport, instant, summarise } from '../../api/conditions.ts';
 import type { RestoreStatus } from '../../api/restore.ts';
 import type { CleanupResult, PlanResult, RestoreResult } from '../../api/task.ts';
-import { formatBytes } from '../../lib/bytes.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { type Outcome, type RestoreFacts, takenWorkloads } from './facts.ts';
 import type { Conclusion } from './states.ts';
@@ -146,14 +145,6 @@ function scaled(facts: RestoreFacts): ScaledWorkload[] {
 
 function planOf({ server, databaseExists, objects, bytesNeeded }: PlanResult): NonNullable<RestoreStatus['plan']> {
   return { server, databaseExists, objects, bytesNeeded };
-}
-
-/** What the plan says, for a person. */
-export function planText(plan: PlanResult): string {
-  const replaced = plan.databaseExists
-    ? `a database with ${plan.objects} objects is replaced`
-    : 'there is no such database yet';
-  return `${formatBytes(plan.bytesNeeded)} to load into ${plan.server}; ${replaced}`;
 }
 
 function quiesced(facts: RestoreFacts, phase: Progress['phase']): ConditionReport[] {

@@ -36,7 +36,11 @@ export function granteesOf(acl: readonly string[]): readonly string[] {
 }
 
 /** Statements that give a database exactly these privileges, whatever it had; without a list, the ones of a new database. */
-export function grantStatements(database: string, owner: string, acl: readonly string[] | undefined): readonly string[] {
+export function grantStatements(
+  database: string,
+  owner: string,
+  acl: readonly string[] | undefined,
+): readonly string[] {
   const on = `ON DATABASE ${identifier(database)}`;
   const clear = [`REVOKE ALL ${on} FROM PUBLIC`, `REVOKE ALL ${on} FROM ${identifier(owner)}`];
   if (acl === undefined) {

@@ -1,4 +1,3 @@
-import { HoldfastError } from '../../lib/errors.ts';
 import type { Session } from './connection.ts';
 import { isUnfinishedScratch } from './facts.ts';
 import { statementFault } from './faults.ts';
@@ -17,12 +16,7 @@ export async function dropPrevious(session: Session, name: string, restoreUid: s
 
 async function drop(session: Session, name: string, isOurs: (facts: DatabaseFacts) => boolean): Promise<void> {
   const facts = await describeDatabase(session, name);
-  if (facts === undefined) return;
-  if (!isOurs(facts)) {
-    throw new HoldfastError('NameTaken', `database "${name}" is not ours, so it was not dropped`, {
-      hint: 'look what it is; rename it if the restore needs the name',
-    });
-  }
+  if (facts === undefined || !isOurs(facts)) return;
   // FORCE ends sessions that are left; those of a program of ours that was just killed may take a moment to notice.
   await session.query(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`).catch((caught: unknown) => {
     throw statementFault(caught, `dropping database "${name}"`, 'DropFailed');

@@ -2,7 +2,7 @@ import { HoldfastError } from '../../lib/errors.ts';
 import type { Exit } from '../../platform/subprocess.ts';
 import type { ReadingProgram, WritingProgram } from '../engine.ts';
 import type { Session } from './connection.ts';
-import { type Libpq, connectionString } from './libpq.ts';
+import { connectionString, type Libpq } from './libpq.ts';
 import { readingProgram, writingProgram } from './programs.ts';
 import { identifier } from './sql.ts';
 import type { Tools } from './tools.ts';
@@ -19,14 +19,14 @@ export interface DumpJob {
   readonly signal: AbortSignal;
 }
 
-export function dump(job: DumpJob): ReadingProgram {
+export function dump(job: DumpJob, lockWaitMs = LOCK_WAIT_MS): ReadingProgram {
   return readingProgram({
     command: job.tools.pgDump,
     args: [
       '--format=custom',
       '--compress=0',
       '--no-password',
-      `--lock-wait-timeout=${LOCK_WAIT_MS}`,
+      `--lock-wait-timeout=${lockWaitMs}`,
       `--dbname=${connectionString(job.database)}`,
     ],
     env: job.libpq.env,
@@ -47,11 +47,12 @@ export function readToEnd(tools: Tools, libpq: Libpq, signal: AbortSignal): Writ
 }
 
 async function dumpFault(job: DumpJob, problem: string, exit: Exit): Promise<HoldfastError> {
-  if (!/lock timeout/.test(exit.stderr)) return new HoldfastError('DumpFailed', problem, hintFor(exit.stderr, job));
+  if (!/(statement|lock) timeout/.test(exit.stderr))
+    return new HoldfastError('DumpFailed', problem, hintFor(exit.stderr, job));
   const blockers = await exclusiveHolders(job.session, job.database).catch(() => []);
   return new HoldfastError(
     'DumpFailed',
-    `a table stayed locked for ${LOCK_WAIT_MS / 1000} s${blockers.length === 0 ? '' : ` by ${blockers.join(', ')}`}: ${problem}`,
+    `a table stayed locked for too long${blockers.length === 0 ? '' : ` by ${blockers.join(', ')}`}: ${problem}`,
     { hint: 'end that session, or take the backup when the migration is over' },
   );
 }

@@ -2,7 +2,7 @@ import type { DatabaseProperties, DatabaseSetting } from '../../archive/contents
 import { messageOf } from '../../lib/errors.ts';
 import type { TargetRequest } from '../engine.ts';
 import { granteesOf } from './acl.ts';
-import { type Session, codeOf, connect } from './connection.ts';
+import { codeOf, connect, type Session } from './connection.ts';
 import type { Hold } from './hold.ts';
 import type { DatabaseNotes } from './marker.ts';
 import { countObjects } from './objects.ts';
@@ -201,4 +201,3 @@ async function scratchFacts(
 export function isUnfinishedScratch(facts: DatabaseFacts): boolean {
   return !facts.allowsConnections && facts.properties.connectionLimit === 0 && facts.properties.comment === undefined;
 }
-

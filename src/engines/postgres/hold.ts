@@ -1,7 +1,7 @@
 import type { DatabaseAccess } from '../../api/task.ts';
 import { HoldfastError } from '../../lib/errors.ts';
 import type { EngineContext, Login } from '../engine.ts';
-import { type Endpoint, OLDEST_MAJOR, type Session, connect } from './connection.ts';
+import { connect, type Endpoint, OLDEST_MAJOR, type Session } from './connection.ts';
 import { lockDatabase } from './locks.ts';
 import { refuseTransactionPooler } from './pooler.ts';
 
@@ -56,10 +56,14 @@ function watchOver(lock: Session): { readonly lost: AbortSignal } & Disposable {
     clearInterval(timer);
     lock.destroy();
     lost.abort(
-      new HoldfastError('LockLost', 'the connection that holds the lock on the database was lost, so the run was ended', {
-        hint: 'look whether the server restarted or failed over; then start again with a new object',
-        cause,
-      }),
+      new HoldfastError(
+        'LockLost',
+        'the connection that holds the lock on the database was lost, so the run was ended',
+        {
+          hint: 'look whether the server restarted or failed over; then start again with a new object',
+          cause,
+        },
+      ),
     );
   };
   let asking = false;
@@ -80,7 +84,11 @@ function watchOver(lock: Session): { readonly lost: AbortSignal } & Disposable {
 }
 
 function tooOld(version: string): HoldfastError {
-  return new HoldfastError('VersionUnsupported', `the server is PostgreSQL ${version}; ${OLDEST_MAJOR} is the oldest that works`, {
-    hint: 'upgrade the server: this version gets no fixes from its makers either',
-  });
+  return new HoldfastError(
+    'VersionUnsupported',
+    `the server is PostgreSQL ${version}; ${OLDEST_MAJOR} is the oldest that works`,
+    {
+      hint: 'upgrade the server: this version gets no fixes from its makers either',
+    },
+  );
 }

@@ -4,7 +4,8 @@ import { type Exit, exitProblem } from '../../platform/subprocess.ts';
 const LIMIT = 1_000;
 
 /** Lines in which a server quotes rows or whole statements. A status is read by more people than the database. */
-const QUOTES_DATA = /\b(DETAIL|CONTEXT|HINT|STATEMENT|LINE \d+): |\bdetail: |Command was:|^COPY /;
+const QUOTES_DATA =
+  /\b(DETAIL|CONTEXT|HINT|STATEMENT|LINE \d+): |\bdetail: (?!Error message from server)|Command was:|^COPY /;
 
 /** Undefined after exit code 0; else how the program ended and what it said last, without rows. Passwords it never says. */
 export function problemOf(exit: Exit): string | undefined {

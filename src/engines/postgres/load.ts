@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../lib/errors.ts';
 import type { WritingProgram } from '../engine.ts';
-import { type Libpq, connectionString } from './libpq.ts';
+import { connectionString, type Libpq } from './libpq.ts';
 import { writingProgram } from './programs.ts';
 import type { Tools } from './tools.ts';
 
@@ -18,12 +18,7 @@ export interface LoadJob {
 export function load(job: LoadJob): WritingProgram {
   return writingProgram({
     command: job.tools.pgRestore,
-    args: [
-      '--format=custom',
-      '--exit-on-error',
-      '--no-password',
-      `--dbname=${connectionString(job.database)}`,
-    ],
+    args: ['--format=custom', '--exit-on-error', '--no-password', `--dbname=${connectionString(job.database)}`],
     env: job.libpq.env,
     signal: job.signal,
     explain: (problem, exit) =>
@@ -33,7 +28,8 @@ export function load(job: LoadJob): WritingProgram {
 
 function hintFor(stderr: string): { hint?: string } {
   const role = /role "(.+)" does not exist/.exec(stderr)?.[1];
-  if (role !== undefined) return { hint: `make the role on the target server, then a new Restore: CREATE ROLE "${role}";` };
+  if (role !== undefined)
+    return { hint: `make the role on the target server, then a new Restore: CREATE ROLE "${role}";` };
   if (/permission denied to create extension/.test(stderr)) {
     return { hint: 'this extension needs a superuser: restore with such a role' };
   }

@@ -43,5 +43,9 @@ const HOLDER = `
 async function busy(session: Session, key: string, what: string) {
   const [holder] = await session.query<{ name: string; pid: number }>(HOLDER, [key]);
   const who = holder === undefined ? 'another run' : `${holder.name || 'a session'} (server process ${holder.pid})`;
-  return notReady('DatabaseBusy', `${what} is in use by ${who}`, 'one operation at a time works on a database: wait for it');
+  return notReady(
+    'DatabaseBusy',
+    `${what} is in use by ${who}`,
+    'one operation at a time works on a database: wait for it',
+  );
 }

@@ -68,8 +68,7 @@ export function wasRestored(
   restore: Pick<RestoreMark, 'namespace' | 'name' | 'specHash'>,
 ): boolean {
   return notes.restores.some(
-    (mark) =>
-      mark.namespace === restore.namespace && mark.name === restore.name && mark.specHash === restore.specHash,
+    (mark) => mark.namespace === restore.namespace && mark.name === restore.name && mark.specHash === restore.specHash,
   );
 }
 

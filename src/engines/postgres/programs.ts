@@ -52,7 +52,11 @@ export function writingProgram(job: ProgramJob): WritingProgram {
   return { input, done: judged(program, job, incomplete), kill: () => program.kill({ now: true }) };
 }
 
-function judged(program: Program, job: ProgramJob, objection: () => string | undefined = () => undefined): Promise<void> {
+function judged(
+  program: Program,
+  job: ProgramJob,
+  objection: () => string | undefined = () => undefined,
+): Promise<void> {
   const done = judge(program, job, objection);
   // Whoever waits for the bytes first must not make an early failure an unhandled one.
   done.catch(() => {});

@@ -62,11 +62,7 @@ export async function describeDatabase(session: Session, name: string): Promise<
   };
 }
 
-function propertiesOf(
-  row: DatabaseRow,
-  settings: DatabaseSetting[],
-  comment: string | undefined,
-): DatabaseProperties {
+function propertiesOf(row: DatabaseRow, settings: DatabaseSetting[], comment: string | undefined): DatabaseProperties {
   return {
     owner: row.owner,
     encoding: row.encoding,

@@ -82,7 +82,9 @@ const mayActForOwner: Rule = ({ facts, database }) => {
   const message = `role "${self.name}" has not the rights of "${owner.name}", which owns the database`;
   if (owner.superuser && live !== undefined) {
     const statement = `ALTER DATABASE ${identifier(database)} OWNER TO ${identifier(self.name)};`;
-    return [{ reason: 'RightMissing', message, hint: `${statement} (membership in a superuser would give away the server)` }];
+    return [
+      { reason: 'RightMissing', message, hint: `${statement} (membership in a superuser would give away the server)` },
+    ];
   }
   return [{ reason: 'RightMissing', message, hint: grantOf(owner.name, self.name, server.major, owner.maySet) }];
 };
@@ -249,7 +251,9 @@ const encodingHolds: Rule = ({ facts, database, request }) => {
 /** Only what is ours may be replaced or dropped. */
 const namesAreFree: Rule = ({ facts, request }) => [
   ...when(
-    facts.scratch.notes !== undefined && facts.scratch.notes.scratchOf !== request.run.uid && !facts.scratch.neverOpened,
+    facts.scratch.notes !== undefined &&
+      facts.scratch.notes.scratchOf !== request.run.uid &&
+      !facts.scratch.neverOpened,
     'NameTaken',
     `a database "${facts.scratch.name}" exists and is not ours`,
     `rename it: ALTER DATABASE ${identifier(facts.scratch.name)} RENAME TO …;`,

@@ -6,8 +6,8 @@ import { identifier, literal } from './sql.ts';
 
 /**
  * Makes the database that a restore loads into. It is born closed: should we be cut off before it is marked as ours,
- * nobody can have put anything in it, so the next attempt may drop it. Then, in one transaction, it is marked, shut to
- * everybody but its owner, and opened.
+ * nobody can have put anything in it, so the next attempt may drop it. Then it is marked, shut to everybody but its
+ * owner, and opened; statements sent together are one transaction.
  */
 export async function createScratch(
   session: Session,
@@ -27,11 +27,9 @@ function openingStatements(name: string, restoreUid: string): readonly string[] 
   const database = identifier(name);
   const note = literal(writeNotes({ restores: [], scratchOf: restoreUid }) ?? '');
   return [
-    'BEGIN',
     `COMMENT ON DATABASE ${database} IS ${note}`,
     `REVOKE ALL ON DATABASE ${database} FROM PUBLIC`,
     `ALTER DATABASE ${database} ALLOW_CONNECTIONS true CONNECTION LIMIT -1`,
-    'COMMIT',
   ];
 }
 

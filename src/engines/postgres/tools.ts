@@ -1,7 +1,7 @@
 import { access, constants, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exitProblem, run } from '../../platform/subprocess.ts';
 import { HoldfastError } from '../../lib/errors.ts';
+import { exitProblem, run } from '../../platform/subprocess.ts';
 
 /** Where Debian's packages, and so our image, keep each major version's programs. */
 const ROOT = '/usr/lib/postgresql';
@@ -15,10 +15,7 @@ export interface Tools {
 }
 
 /** The programs of the server's own major version: an older pg_dump refuses, a newer one may write what this server cannot load. */
-export async function findTools(
-  major: number,
-  root = process.env['HOLDFAST_POSTGRESQL_ROOT'] ?? ROOT,
-): Promise<Tools> {
+export async function findTools(major: number, root = process.env['HOLDFAST_POSTGRESQL_ROOT'] ?? ROOT): Promise<Tools> {
   const folder = join(root, String(major), 'bin');
   const tools = { pgDump: join(folder, 'pg_dump'), pgRestore: join(folder, 'pg_restore') };
   if (!(await isProgram(tools.pgDump)) || !(await isProgram(tools.pgRestore))) throw await noTools(major, root);

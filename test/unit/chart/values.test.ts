@@ -50,6 +50,19 @@ describe('what it makes of the values', () => {
     });
   });
 
+  test("the runner's resources reach it as JSON, and are left to the operator where none are given", async () => {
+    const environment = async (given: Record<string, string>) =>
+      at(
+        only(await render({ ...values, ...given }), 'Deployment'),
+        ...['spec', 'template', 'spec', 'containers', 0, 'env'],
+      ) as { name: string; value: string }[];
+    const variable = (env: { name: string; value: string }[]) =>
+      env.find(({ name }) => name === 'HOLDFAST_RUNNER_RESOURCES')?.value;
+    expect(variable(await environment({}))).toBeUndefined();
+    const limited = variable(await environment({ 'runner.resources.limits.memory': '2Gi' }));
+    expect(JSON.parse(limited ?? '')).toEqual({ limits: { memory: '2Gi' } });
+  });
+
   test('two replicas by default, of which a drain takes one at a time; a single one has no budget to block a drain', async () => {
     const two = await render(values);
     expect(at(only(two, 'Deployment'), 'spec', 'replicas')).toBe(2);

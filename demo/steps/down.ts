@@ -1,0 +1,45 @@
+/** Removes what the demo made: the whole cluster, or what it put into a person's own. */
+import { rm } from 'node:fs/promises';
+import { downCluster } from '../../test/cluster/cluster.ts';
+import { run } from '../../test/cluster/command.ts';
+import { FOLDER } from '../files.ts';
+import { Kubectl } from '../kubectl.ts';
+import { NAMESPACE, OPERATOR_NAMESPACE, RELEASE } from '../objects.ts';
+import type { Options } from '../options.ts';
+import { during, proof } from '../say.ts';
+import { DEMO_CLUSTER } from './cluster.ts';
+import { yourPrograms } from './your-cluster.ts';
+
+export async function takeDown(options: Options): Promise<void> {
+  if (options.kubeconfig === undefined) {
+    await during('removing the cluster', () => downCluster({ number: DEMO_CLUSTER }));
+  } else {
+    await clearYours(options.kubeconfig);
+  }
+  await rm(FOLDER, { recursive: true, force: true });
+  proof('Nothing of the demo is left but built programs and images in the cache folder.');
+}
+
+/** Our objects first, while the operator is there to end them; the CRDs last, which Helm would leave. */
+async function clearYours(kubeconfig: string): Promise<void> {
+  const { kubectl: program, helm } = await yourPrograms();
+  const kubectl = new Kubectl(program, kubeconfig, NAMESPACE);
+  const remove = (...args: string[]) => kubectl.call(['delete', '--ignore-not-found', '--timeout=120s', ...args]);
+  if ((await kubectl.get('namespace', NAMESPACE)) !== undefined) {
+    await during(`removing namespace ${NAMESPACE}`, async () => {
+      await remove('restores,backups', '--all').catch(withoutKinds);
+      await remove('namespace', NAMESPACE);
+    });
+  }
+  await during('removing the operator', async () => {
+    const place = ['--kubeconfig', kubeconfig, '--namespace', OPERATOR_NAMESPACE];
+    await run(helm, ['uninstall', RELEASE, ...place, '--ignore-not-found', '--wait']);
+    await remove('namespace', OPERATOR_NAMESPACE);
+    await remove('crd', ...['backups', 'backupkeys', 'backupstores', 'restores'].map((kind) => `${kind}.holdfast.dev`));
+  });
+}
+
+/** Where the kinds were never installed there is nothing of them to remove. */
+function withoutKinds(error: unknown): void {
+  if (!String(error).includes("doesn't have a resource type")) throw error;
+}

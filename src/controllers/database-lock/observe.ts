@@ -1,0 +1,20 @@
+import type { Lease } from '../../api/kubernetes.ts';
+import { DATABASE_LOCK_PREFIX } from '../../api/names.ts';
+import { KIND } from '../../kube/kinds.ts';
+import type { Controller } from '../controller.ts';
+import { observeLease } from '../observe-leases.ts';
+import { type DatabaseLockFacts, decide } from './decide.ts';
+
+/** Locks of databases, which are in the operator's own namespace; scale Leases are the business of their Restore alone. */
+export const databaseLockController: Controller<Lease, DatabaseLockFacts, object> = {
+  kind: KIND.lease,
+
+  async observe(world, { metadata }) {
+    const { namespace = '', name } = metadata;
+    if (namespace !== world.settings.namespace || !name.startsWith(DATABASE_LOCK_PREFIX)) return undefined;
+    const lock = await observeLease(world, namespace, name);
+    return lock === undefined ? undefined : { lock };
+  },
+
+  decide,
+};

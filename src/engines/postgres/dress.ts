@@ -1,0 +1,39 @@
+import type { DatabaseProperties } from '../../archive/contents.ts';
+import { grantStatements } from './acl.ts';
+import type { Session } from './connection.ts';
+import { statementFault } from './faults.ts';
+import { assignment, identifier } from './sql.ts';
+
+/**
+ * Gives the loaded database what a dump does not carry, while nobody can get in. Statements sent together are one
+ * transaction. The comment comes with the swap: until then it says whose scratch database this is.
+ */
+export async function dress(session: Session, scratch: string, properties: DatabaseProperties): Promise<void> {
+  try {
+    await session.query(dressingStatements(scratch, properties).join(';\n'));
+  } catch (caught) {
+    throw statementFault(caught, 'giving the restored database its owner, privileges and settings', 'PropertiesFailed');
+  }
+}
+
+/** Exported for its test. */
+export function dressingStatements(scratch: string, properties: DatabaseProperties): readonly string[] {
+  const database = identifier(scratch);
+  return [
+    `ALTER DATABASE ${database} OWNER TO ${identifier(properties.owner)}`,
+    `ALTER DATABASE ${database} CONNECTION LIMIT ${properties.connectionLimit}`,
+    ...grantStatements(scratch, properties.owner, properties.acl),
+    ...properties.settings.map(({ role, name, value }) =>
+      role === undefined
+        ? `ALTER DATABASE ${database} SET ${assignment(name, value)}`
+        : `ALTER ROLE ${identifier(role)} IN DATABASE ${database} SET ${assignment(name, value)}`,
+    ),
+  ];
+}
+
+/** Shut for everybody, superusers too. Sessions that are left are for the caller to end. */
+export async function closeDatabase(session: Session, name: string): Promise<void> {
+  await session.query(`ALTER DATABASE ${identifier(name)} ALLOW_CONNECTIONS false`).catch((caught: unknown) => {
+    throw statementFault(caught, `closing database "${name}"`);
+  });
+}

@@ -1,0 +1,147 @@
+import type { DatabaseAccess } from '../../api/task.ts';
+import { HoldfastError } from '../../lib/errors.ts';
+import { now } from '../../platform/clock.ts';
+import type { EngineContext, Login, SwapOutcome, Target, TargetRequest } from '../engine.ts';
+import { connect } from './connection.ts';
+import { closeDatabase, dress } from './dress.ts';
+import { dropPrevious, dropScratch } from './drop.ts';
+import { giveExtensionsTo } from './extensions.ts';
+import { gatherFacts, type TargetFacts } from './facts.ts';
+import { type Hold, hold } from './hold.ts';
+import { type Libpq, libpq } from './libpq.ts';
+import { load } from './load.ts';
+import { countObjects } from './objects.ts';
+import { planOf } from './plan.ts';
+import { describeDatabase } from './properties.ts';
+import { refusalsOf } from './rights.ts';
+import { createScratch } from './scratch.ts';
+import { sessionName } from './session-name.ts';
+import { patienceOptions } from './settings.ts';
+import { identifier } from './sql.ts';
+import { type SwapSeams, swap } from './swap.ts';
+import { findTools, type Tools } from './tools.ts';
+
+const NO_SEAMS: SwapSeams = { now, before: async () => {} };
+
+export async function openTarget(
+  access: DatabaseAccess,
+  login: Login,
+  request: TargetRequest,
+  context: EngineContext,
+  seams: SwapSeams = NO_SEAMS,
+): Promise<Target> {
+  await using stack = new AsyncDisposableStack();
+  const held = stack.use(await hold(access, login, sessionName('restore', request.run), context));
+  const tools = await findTools(held.session.server.major);
+  // Objects are made one statement at a time; that they are on disk is seen to by the commit of the swap, which comes after.
+  const options = [...patienceOptions(held.session.server.major), 'synchronous_commit=off'];
+  const programs = stack.use(await libpq(held.endpoint(access.database), context.temporary, options));
+  const owned = stack.move();
+  return targetOf({ access, request, held, tools, programs, seams, dispose: () => owned.disposeAsync() });
+}
+
+interface Parts {
+  readonly access: DatabaseAccess;
+  readonly request: TargetRequest;
+  readonly held: Hold;
+  readonly tools: Tools;
+  readonly programs: Libpq;
+  readonly seams: SwapSeams;
+  dispose(): Promise<void>;
+}
+
+function targetOf(parts: Parts): Target {
+  const { access, request, held, tools, programs } = parts;
+  const { scratchDatabase, previousDatabase, run } = request;
+  return {
+    plan: async () => planOf({ ...planBase(parts), facts: await gatherFacts(held, access.database, request) }),
+    createScratch: async (archived) => {
+      await dropScratch(held.session, scratchDatabase, run.uid);
+      const live = await describeDatabase(held.session, access.database);
+      await createScratch(held.session, scratchDatabase, live?.properties ?? archived, run.uid);
+    },
+    load: () => load({ database: scratchDatabase, tools, libpq: programs, signal: held.signal }),
+    swap: (fence) => goLive(parts, fence),
+    dropScratch: () => dropScratch(held.session, scratchDatabase, run.uid),
+    dropPrevious: () => dropPrevious(held.session, previousDatabase, run.uid),
+    [Symbol.asyncDispose]: () => parts.dispose(),
+  };
+}
+
+const planBase = ({ access, request }: Parts) => ({
+  database: access.database,
+  maintenanceDatabase: access.maintenanceDatabase,
+  request,
+});
+
+async function goLive(parts: Parts, fence: Date): Promise<SwapOutcome> {
+  const { access, request, held } = parts;
+  const facts = await gatherFacts(held, access.database, request);
+  refuseWhatChanged(parts, facts);
+  await giveExtensions(parts, facts);
+  await closeDatabase(held.session, request.scratchDatabase);
+  await dress(held.session, request.scratchDatabase, facts.properties);
+  const scratch = await describeDatabase(held.session, request.scratchDatabase);
+  if (scratch === undefined) throw noScratch(request.scratchDatabase);
+  await swap({
+    session: held.session,
+    open: () => connect(held.endpoint(access.maintenanceDatabase), held.signal),
+    database: access.database,
+    scratch,
+    scratchName: request.scratchDatabase,
+    previousName: request.previousDatabase,
+    live: facts.live,
+    comment: facts.properties.comment,
+    run: request.run,
+    fence,
+    seams: parts.seams,
+  });
+  if (facts.live === undefined) return {};
+  return request.onConflict === 'Fail' ? discardEmpty(parts) : { previousDatabase: request.previousDatabase };
+}
+
+/** Hours may have passed since the plan. Sessions are not looked at: some go by themselves, and the swap tries more than once. */
+function refuseWhatChanged(parts: Parts, facts: TargetFacts): void {
+  if (facts.scratch.notes?.scratchOf !== parts.request.run.uid) throw noScratch(facts.scratch.name);
+  const [refusal] = refusalsOf({ ...planBase(parts), facts }).filter(({ reason }) => reason !== 'SessionsInTheWay');
+  if (refusal === undefined) return;
+  throw new HoldfastError(refusal.reason, refusal.message, refusal.hint === undefined ? {} : { hint: refusal.hint });
+}
+
+function noScratch(name: string): HoldfastError {
+  return new HoldfastError('ScratchMissing', `the scratch database "${name}" of this restore is not there any more`, {
+    hint: 'make a new Restore',
+  });
+}
+
+/** A superuser's extensions stay the superuser's, as they will have been. */
+async function giveExtensions({ held, request }: Parts, facts: TargetFacts): Promise<void> {
+  if (facts.self.superuser || facts.owner.name === facts.self.name) return;
+  await using inside = await connect(held.endpoint(request.scratchDatabase), held.signal);
+  await giveExtensionsTo(inside, facts.owner.name);
+}
+
+/**
+ * With onConflict Fail the replaced database was empty when we looked. Should somebody have written to it between that
+ * look and the swap, it is kept.
+ */
+async function discardEmpty(parts: Parts): Promise<SwapOutcome> {
+  const { held, request } = parts;
+  const name = request.previousDatabase;
+  try {
+    await held.session.query(`ALTER DATABASE ${identifier(name)} ALLOW_CONNECTIONS true`);
+    if ((await objectsIn(held, name)) === 0) {
+      await dropPrevious(held.session, name, request.run.uid);
+      return {};
+    }
+    await closeDatabase(held.session, name);
+  } catch {
+    // The restore went live; a replaced database that is left over is no reason to call it failed.
+  }
+  return { previousDatabase: name };
+}
+
+async function objectsIn(held: Hold, database: string): Promise<number> {
+  await using inside = await connect(held.endpoint(database), held.signal);
+  return await countObjects(inside);
+}

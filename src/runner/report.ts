@@ -1,0 +1,60 @@
+import { writeFileSync } from 'node:fs';
+import { EXIT_CODES, type PlanResult, type Report, TERMINATION_MESSAGE_LIMIT } from '../api/task.ts';
+import type { Failure, HoldfastError } from '../lib/errors.ts';
+
+const TERMINATION_LOG = '/dev/termination-log';
+/** Tried in turn, in characters, until a report fits. */
+const TEXT_LIMITS = [2000, 1000, 500, 250, 120, 60] as const;
+const REASON_LIMIT = 128;
+
+/** How the process ends after an error. */
+export function exitCodeOf(error: HoldfastError): number {
+  if (error.reason === 'Interrupted') return EXIT_CODES.interrupted;
+  return error.outlook === 'retry' ? EXIT_CODES.notReady : EXIT_CODES.failed;
+}
+
+/** The report as the kubelet keeps it: JSON of at most {@link TERMINATION_MESSAGE_LIMIT} bytes; texts that are too long are cut, refusals that are too many are counted. */
+export function terminationMessage(report: Report): string {
+  for (const limit of TEXT_LIMITS) {
+    const message = JSON.stringify(shortened(report, limit));
+    if (Buffer.byteLength(message) <= TERMINATION_MESSAGE_LIMIT) return message;
+  }
+  return withFewerRefusals(shortened(report, TEXT_LIMITS[TEXT_LIMITS.length - 1] ?? 0));
+}
+
+export function writeReport(report: Report): void {
+  writeFileSync(process.env['HOLDFAST_TERMINATION_LOG'] ?? TERMINATION_LOG, terminationMessage(report));
+}
+
+function shortened(report: Report, limit: number): Report {
+  if (!report.ok) return { ...report, failure: shortFailure(report.failure, limit) };
+  if (report.command !== 'plan') return report;
+  const result = report.result as PlanResult;
+  const refusals = result.refusals.map((refusal) => shortFailure(refusal, limit));
+  return { ...report, result: { ...result, refusals, server: cut(result.server, limit) } };
+}
+
+function withFewerRefusals(report: Report): string {
+  const result = report.ok ? (report.result as PlanResult) : undefined;
+  const all = result?.refusals ?? [];
+  for (let kept = all.length - 1; kept > 0; kept -= 1) {
+    const more = { reason: 'MoreRefusals', message: `${all.length - kept} more; see the log of the Job` };
+    const message = JSON.stringify({ ...report, result: { ...result, refusals: [...all.slice(0, kept), more] } });
+    if (Buffer.byteLength(message) <= TERMINATION_MESSAGE_LIMIT) return message;
+  }
+  return JSON.stringify(report).slice(0, TERMINATION_MESSAGE_LIMIT);
+}
+
+function shortFailure(failure: Failure, limit: number): Failure {
+  return {
+    reason: cut(failure.reason, REASON_LIMIT),
+    message: cut(failure.message, limit),
+    ...(failure.hint === undefined ? {} : { hint: cut(failure.hint, limit) }),
+  };
+}
+
+/** By whole characters: half of a pair would make the JSON unreadable for some. */
+function cut(text: string, limit: number): string {
+  const characters = [...text];
+  return characters.length <= limit ? text : `${characters.slice(0, limit - 1).join('')}…`;
+}

@@ -1,0 +1,108 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import Type, { type Static } from 'typebox';
+import { Errors } from 'typebox/value';
+import { MOUNTS, type Task } from '../api/task.ts';
+import { HoldfastError, messageOf } from '../lib/errors.ts';
+
+const text = () => Type.String({ minLength: 1 });
+const digest = () => Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
+/** A folder within the bucket: relative, and never out of itself. */
+const folder = () =>
+  Type.String({
+    pattern: '^([-A-Za-z0-9_]|\\.(?!\\.?/))[-A-Za-z0-9_.]*(/([-A-Za-z0-9_]|\\.(?!\\.?/))[-A-Za-z0-9_.]*)*/$',
+  });
+
+const run = Type.Object({ cluster: text(), namespace: text(), name: text(), uid: text() });
+const restoreRun = Type.Object({ ...run.properties, specHash: text() });
+const store = Type.Object({
+  endpoint: Type.String({ pattern: '^https?://' }),
+  region: text(),
+  bucket: text(),
+  prefix: Type.String(),
+  forcePathStyle: Type.Boolean(),
+  secret: text(),
+});
+const database = Type.Object({
+  engine: Type.Literal('postgresql'),
+  host: text(),
+  port: Type.Integer({ minimum: 1, maximum: 65535 }),
+  database: text(),
+  maintenanceDatabase: text(),
+  credentials: Type.Object({ secret: text(), usernameKey: text(), passwordKey: text() }),
+});
+const restoreBase = {
+  run: restoreRun,
+  store,
+  archive: Type.Object({ folder: folder(), manifestDigest: digest(), cluster: text(), namespace: text() }),
+  database,
+  identity: Type.Object({ secret: text(), key: text() }),
+  onConflict: Type.Enum(['Fail', 'Replace']),
+  scratchDatabase: text(),
+  previousDatabase: text(),
+};
+
+const TaskSchema = Type.Union([
+  Type.Object({ command: Type.Literal('probe'), store }),
+  Type.Object({
+    command: Type.Literal('backup'),
+    run,
+    store,
+    folder: folder(),
+    database,
+    recipients: Type.Array(text()),
+    compressionLevel: Type.Integer({ minimum: 1, maximum: 19 }),
+    conditionalWrites: Type.Boolean(),
+    reportOnly: Type.Boolean(),
+  }),
+  Type.Object({ command: Type.Literal('plan'), ...restoreBase }),
+  Type.Object({ command: Type.Literal('restore'), ...restoreBase, notAfter: text(), dropPrevious: Type.Boolean() }),
+  Type.Object({
+    command: Type.Literal('cleanup'),
+    run: restoreRun,
+    database,
+    scratchDatabase: text(),
+    previousDatabase: text(),
+    dropPrevious: Type.Boolean(),
+  }),
+  Type.Object({
+    command: Type.Literal('prune'),
+    store,
+    cluster: text(),
+    namespace: text(),
+    archives: Type.Array(Type.Object({ folder: folder(), manifestDigest: text(), backupUid: text() }), {
+      maxItems: 100,
+    }),
+  }),
+]);
+
+/** The task as the operator wrote it, or `TaskInvalid`. */
+export async function readTask(root: string): Promise<Task> {
+  const path = join(root, MOUNTS.task);
+  const json = await readFile(path, 'utf8').catch((caught: unknown) => {
+    throw invalid(`it cannot be read: ${messageOf(caught)}`);
+  });
+  return parseTask(json);
+}
+
+export function parseTask(json: string): Task {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (caught) {
+    throw invalid(messageOf(caught));
+  }
+  const command = (value as { command?: unknown } | null)?.command;
+  const schema = TaskSchema.anyOf.find(({ properties }) => properties.command.const === command);
+  if (schema === undefined) throw invalid('its command is none of ours');
+  const [error] = Errors(schema, value);
+  if (error !== undefined) throw invalid(`${error.instancePath || '/'} ${error.message}`);
+  // No cast to Task: the compiler holds the schema to the contract of api/task.ts.
+  return value as Static<typeof TaskSchema>;
+}
+
+function invalid(problem: string): HoldfastError {
+  return new HoldfastError('TaskInvalid', `the task of this Job is not one of ours: ${problem}`, {
+    hint: 'Let the operator make the Job; operator and runner should be of one version.',
+  });
+}

@@ -1,0 +1,29 @@
+/** Our kinds on an API server of a test. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from '../cluster/command.ts';
+import { program } from '../cluster/programs.ts';
+import { waitFor } from '../cluster/wait.ts';
+
+const CRDS = join(import.meta.dirname, '..', '..', 'crds');
+
+/** `holdfast.dev_backups.yaml` holds `backups.holdfast.dev`. */
+function resources(): string[] {
+  return readdirSync(CRDS).map((file) => file.replace(/^(.*)_(.*)\.yaml$/, '$2.$1'));
+}
+
+export async function kubectl(kubeconfig: string, args: readonly string[], input?: string): Promise<string> {
+  return run(await program('kubectl'), ['--kubeconfig', kubeconfig, ...args], input === undefined ? {} : { input });
+}
+
+/** Installs them and makes the operator's namespace; returns when all of them are served. */
+export async function installKinds(kubeconfig: string): Promise<void> {
+  await kubectl(kubeconfig, ['apply', '--server-side', '-f', CRDS]);
+  await kubectl(kubeconfig, ['create', 'namespace', 'holdfast-system']);
+  for (const kind of resources()) {
+    await waitFor(() => kubectl(kubeconfig, ['get', kind, '-A']).then(() => true), {
+      timeoutMs: 20_000,
+      otherwise: () => `${kind} are not served`,
+    });
+  }
+}

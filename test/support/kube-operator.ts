@@ -1,0 +1,68 @@
+/** An operator in the test's own process, with the controllers that the test brings, behind a proxy. */
+import type { KubeObject } from '../../src/api/kubernetes.ts';
+import type { AnyController } from '../../src/controllers/controller.ts';
+import { Operator, type PassReport } from '../../src/controllers/operator.ts';
+import { KubeCluster } from '../../src/kube/client.ts';
+import { Http } from '../../src/kube/http.ts';
+import { Watches } from '../../src/kube/watches.ts';
+import { now } from '../../src/platform/clock.ts';
+import type { ApiProxy } from './api-proxy.ts';
+
+export interface TestOperator {
+  readonly watches: Watches;
+  readonly passes: PassReport[];
+  readonly bugs: unknown[];
+  /** From an own list on; as after an election. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const SETTINGS = {
+  clusterName: 'test',
+  namespace: 'holdfast-system',
+  runner: { image: 'localhost/runner:test', imagePullPolicy: 'Never' },
+} as const;
+
+export function testOperator(proxy: ApiProxy, controllers: readonly AnyController[]): TestOperator {
+  const http = new Http(proxy.credentials, { timeout: 3_000 });
+  const passes: PassReport[] = [];
+  const bugs: unknown[] = [];
+  const onFatal = (error: unknown) => bugs.push(error);
+  const watches: Watches = new Watches(http, {
+    onChange: (change) => operator.onChange(change),
+    onRestart: () => undefined,
+    onFatal,
+    timings: { backoff: { base: 20, cap: 200 } },
+  });
+  const tools = {
+    world: { stores: watches.stores, cluster: new KubeCluster(http), settings: SETTINGS },
+    learn: (object: KubeObject) => watches.learn(object),
+    now,
+    onTrouble: () => undefined,
+    settled: new Map<string, string>(),
+  };
+  const backoff = { base: 50, cap: 500 };
+  const operator: Operator = new Operator({
+    controllers,
+    tools,
+    watches,
+    backoff,
+    onPass: (report) => passes.push(report),
+    onFatal,
+  });
+  return {
+    watches,
+    passes,
+    bugs,
+    async start() {
+      watches.start();
+      await watches.refresh();
+      operator.start();
+    },
+    async stop() {
+      await operator.stop(5_000);
+      await watches.stop();
+      http.close();
+    },
+  };
+}

@@ -1,0 +1,180 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type { BackupResult, RestoreResult, RestoreTask } from '../../../src/api/task.ts';
+import { HoldfastError } from '../../../src/lib/errors.ts';
+import { type Outcome, runTask } from '../../../src/runner/run.ts';
+import { type RunnerWorld, runnerWorld } from '../../support/runner-world.ts';
+
+jest.setTimeout(60_000);
+
+const SIZE = 1_000_000;
+let world: RunnerWorld;
+let digest: string;
+beforeEach(async () => {
+  world = await runnerWorld(SIZE);
+  const { report } = await runTask(world.backupTask, world.context());
+  if (!report.ok) throw new Error(report.failure.message);
+  digest = (report.result as BackupResult).manifestDigest;
+  world.server.calls.length = 0;
+});
+afterEach(async () => {
+  for (const { pid } of world.server.processes) expect(() => process.kill(pid ?? 0, 0)).toThrow();
+  await world[Symbol.asyncDispose]();
+});
+
+const restore = (change: Partial<RestoreTask> = {}) => runTask(world.restoreTask(digest, change), world.context());
+
+function failureOf({ report }: Outcome) {
+  if (report.ok) throw new Error('it succeeded');
+  return { ...report.failure, retry: report.retry };
+}
+
+function resultOf({ report }: Outcome): RestoreResult {
+  if (!report.ok) throw new Error(report.failure.message);
+  return report.result as RestoreResult;
+}
+
+/** The scratch database was given up, and the loader never took what it got for all there is. */
+function expectUndone(outcome: Outcome): void {
+  expect(outcome.report.ok).toBe(false);
+  expect(world.server.calls).not.toContain('swap');
+  expect(world.server.calls).toContain('cleanUp');
+  for (const { whole } of world.server.loaded) expect(whole).toBe(false);
+}
+
+function changeStored(change: (key: string, body: Buffer) => Buffer): void {
+  world.storage.misbehaviour.onRead = change;
+}
+
+const turned = (body: Buffer, at: number) => {
+  const changed = Buffer.from(body);
+  changed[at] = (changed[at] ?? 0) ^ 1;
+  return changed;
+};
+
+describe('a restore that succeeds', () => {
+  test('loads exactly what was dumped, then swaps', async () => {
+    expect(resultOf(await restore())).toEqual({ previousDatabase: 'before' });
+    expect(world.server.calls).toEqual(['openTarget', 'createScratch', 'swap', 'close']);
+    const [load] = world.server.loaded;
+    expect(load?.whole).toBe(true);
+    expect(load?.bytes.equals(world.database.content)).toBe(true);
+  });
+
+  test('drops the previous database where that is asked', async () => {
+    expect(resultOf(await restore({ dropPrevious: true }))).toEqual({});
+    expect(world.server.calls).toContain('dropPrevious');
+  });
+
+  test('whose previous database cannot be dropped is a success all the same, and says that it is there', async () => {
+    world.database.dropPreviousFailure = new HoldfastError('DropFailed', 'busy');
+    expect(resultOf(await restore({ dropPrevious: true }))).toEqual({ previousDatabase: 'before' });
+  });
+
+  test('whose connection does not close well is a success all the same', async () => {
+    world.database.closeFailure = new Error('reset');
+    expect(resultOf(await restore())).toEqual({ previousDatabase: 'before' });
+  });
+
+  test('whose commit lost its answer is a success all the same', async () => {
+    world.database.swapFailure = new HoldfastError('ConnectionLost', 'reset');
+    world.database.committed = true;
+    expect(resultOf(await restore())).toEqual({ previousDatabase: 'before' });
+  });
+
+  test('that went live in an earlier attempt is not done again', async () => {
+    world.database.plan = { alreadyRestored: true };
+    world.database.committed = true;
+    expect(resultOf(await restore())).toEqual({ previousDatabase: 'before' });
+    expect(world.server.calls).not.toContain('createScratch');
+  });
+});
+
+describe('an archive that is not what it was never goes live:', () => {
+  test('a byte turned in the first segment', async () => {
+    changeStored((key, body) => (key.endsWith('.age') && key.includes('part') ? turned(body, 150_000) : body));
+    const outcome = await restore();
+    expectUndone(outcome);
+    expect(failureOf(outcome)).toMatchObject({ reason: 'ArchiveCorrupt', retry: false });
+  });
+
+  test('the very last byte turned: the loader was fed, but never told that this was all', async () => {
+    changeStored((key, body) => (key.endsWith('.age.003') ? turned(body, body.length - 1) : body));
+    const outcome = await restore();
+    expectUndone(outcome);
+    expect(failureOf(outcome).reason).toBe('ArchiveCorrupt');
+    expect(world.server.loaded[0]?.bytes.length).toBeGreaterThan(0);
+    expect(world.server.loaded[0]?.bytes.length).toBeLessThan(SIZE);
+  });
+
+  test('the last segment cut', async () => {
+    changeStored((key, body) => (key.endsWith('.age.003') ? body.subarray(0, 60_000) : body));
+    expectUndone(await restore());
+  });
+
+  test('two segments swapped', async () => {
+    const objects = [...world.storage.objects];
+    const bodyOf = (end: string) => objects.find(([key]) => key.endsWith(end))?.[1] ?? Buffer.alloc(0);
+    changeStored((key, body) => {
+      if (key.endsWith('.age.001')) return bodyOf('.age.002');
+      return key.endsWith('.age.002') ? bodyOf('.age.001') : body;
+    });
+    expectUndone(await restore());
+  });
+});
+
+describe('a loader that fails leaves the live database alone:', () => {
+  test.each([
+    { how: 'exit 1' as const, after: 1 },
+    { how: 'exit 1' as const, after: SIZE },
+    { how: 'SIGKILL' as const, after: 500_000 },
+    { how: 'SIGSEGV' as const, after: 500_000 },
+    { how: 'exit 0' as const, after: 500_000 },
+  ])('$how after $after bytes', async (fate) => {
+    world.database.loadFate = fate;
+    const outcome = await restore();
+    expect(outcome.exitCode).toBe(4);
+    expect(world.server.calls).not.toContain('swap');
+    expect(world.server.calls).toContain('cleanUp');
+  });
+
+  test('a hang, ended by SIGTERM to us', async () => {
+    world.database.loadFate = { how: 'hang', after: 100_000 };
+    setTimeout(() => world.ending.abort(new HoldfastError('Interrupted', 'SIGTERM', { outlook: 'retry' })), 1000);
+    const outcome = await restore();
+    expectUndone(outcome);
+    expect(outcome.exitCode).toBe(5);
+  });
+});
+
+describe('a restore that cannot go on', () => {
+  test('because the swap fails drops its scratch database', async () => {
+    world.database.swapFailure = new HoldfastError('FencePassed', 'too late');
+    const outcome = await restore();
+    expect(failureOf(outcome).reason).toBe('FencePassed');
+    expect(world.server.calls).toContain('cleanUp');
+    expect(outcome.exitCode).toBe(4);
+  });
+
+  test('because of the plan makes no scratch database', async () => {
+    world.database.plan = {
+      refusals: [
+        { reason: 'NotOwner', message: 'no' },
+        { reason: 'Other', message: 'x' },
+      ],
+    };
+    const outcome = await restore();
+    expect(failureOf(outcome)).toMatchObject({ reason: 'NotOwner', message: 'no (and 1 more: Other)' });
+    expect(world.server.calls).toEqual(['openTarget', 'close']);
+  });
+
+  test('because the server does not answer yet waits', async () => {
+    world.database.openFailure = new HoldfastError('DatabaseUnreachable', 'no answer', { outlook: 'retry' });
+    expect((await restore()).exitCode).toBe(3);
+  });
+
+  test('because its manifest is another one touches nothing', async () => {
+    const outcome = await runTask(world.restoreTask(`sha256:${'0'.repeat(64)}`), world.context());
+    expect(failureOf(outcome).reason).toBe('ManifestMismatch');
+    expect(world.server.calls).toEqual([]);
+  });
+});
