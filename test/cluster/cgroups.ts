@@ -61,7 +61,8 @@ export async function killAll(cluster: string): Promise<void> {
 }
 
 export async function removeCgroups(cluster: string): Promise<void> {
-  for (const hierarchy of hierarchies()) await removeTree(join(hierarchy, cluster));
+  // The container runtime makes one in version 2's hierarchy too, where it is mounted beside those of version 1.
+  for (const hierarchy of [...hierarchies(), join(ROOT, 'unified')]) await removeTree(join(hierarchy, cluster));
 }
 
 /** Version 2 has one hierarchy for all controllers, version 1 one for each. */

@@ -6,7 +6,7 @@
  * bridge, and `downCluster` removes all three.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { auditLog } from './audit.ts';
 import { killAll, processesOf, removeCgroups } from './cgroups.ts';
@@ -131,16 +131,17 @@ function labelOf(dir: string): string {
   return join(dir, 'made-of');
 }
 
-/** A cluster of an older harness is replaced: nobody could say what a mixture of both would do. */
+/**
+ * A cluster of an older harness is replaced: nobody could say what a mixture of both would do. A folder without a
+ * label is what a `down` that was killed has left.
+ */
 async function removeIfOfOtherParts(parts: Parts): Promise<void> {
   const label = labelOf(parts.dir);
   const key = keyOfParts(parts);
   const found = await readFile(label, 'utf8').catch(() => undefined);
   if (found === key) return;
-  if (found !== undefined) {
-    say(`${parts.addresses.name} was made of other programs or settings: making it anew`);
-    await remove(parts);
-  }
+  if (found !== undefined) say(`${parts.addresses.name} was made of other programs or settings: making it anew`);
+  await remove(parts);
   await mkdir(parts.dir, { recursive: true });
   await writeFile(label, key);
 }
@@ -148,6 +149,8 @@ async function removeIfOfOtherParts(parts: Parts): Promise<void> {
 async function remove({ addresses, dir }: Place): Promise<void> {
   await killAll(addresses.name);
   await removeNetwork(addresses);
+  // The label first: half a folder must not be taken for a cluster.
+  await rm(labelOf(dir), { force: true });
   await removeFolder(dir);
   await removeCgroups(addresses.name);
 }

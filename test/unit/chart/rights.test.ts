@@ -62,7 +62,8 @@ describe('people, by the aggregated roles', () => {
     expect(role.metadata.labels).toMatchObject(label('edit'));
     expect(role.metadata.labels).not.toMatchObject(label('view'));
     const rules = rulesOf(role);
-    expect(rules.flatMap((rule) => rule.resources)).toEqual(['backupstores', 'backupkeys', 'backups', 'restores']);
+    expect(rules.flatMap((rule) => rule.resources).filter((resource) => resource.includes('/'))).toEqual([]);
+    expect(rules.flatMap((rule) => rule.verbs)).toContain('create');
   });
 
   test('both know every kind of ours', async () => {
