@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Client } from 'pg';
 import { previousDatabaseName, scratchDatabaseName } from '../src/api/names.ts';
-import type { BackupResult, BackupTask, RestoreTask, Task } from '../src/api/task.ts';
+import { type BackupResult, type BackupTask, type RestoreTask, RUNNER_NODE_FLAGS, type Task } from '../src/api/task.ts';
 import { runFolder } from '../src/archive/layout.ts';
 import { newIdentity } from '../src/keys/identities.ts';
 import { formatBytes } from '../src/lib/bytes.ts';
@@ -17,12 +17,12 @@ import { type Secrets, startRunner } from '../test/support/runner-process.ts';
 
 const MIB = 1024 * 1024;
 const SMALL_MB = 200;
-const LARGE_MB = Number(process.env.LARGE ?? 1000);
+const LARGE_MB = 1000;
 const LIMIT = 200 * MIB;
 const GROWTH = 1.15;
 const BUCKET = 'bench-memory';
-/** The flags of the runner's Job, so that what is measured is what runs: pass them on, as in `npm run bench:memory -- --max-old-space-size=64`. */
-const nodeArgs = process.argv.slice(2);
+/** The flags of the runner's Job, so that what is measured is what runs; others can be tried: `npm run bench:memory -- --max-semi-space-size=16`. */
+const nodeArgs = process.argv.length > 2 ? process.argv.slice(2) : RUNNER_NODE_FLAGS;
 
 interface Peak {
   readonly work: 'backup' | 'restore';

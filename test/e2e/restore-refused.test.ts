@@ -41,7 +41,7 @@ test('a key that does not open the archive is refused, and the app is not touche
     identity: { secretRef: { name: 'wrong-identity', key: 'identity' } },
   });
   const failed = await untilFailed<Restore>(scene.kubectl, 'restore', 'wrong-key');
-  expect(failed.status?.failure?.reason).toBe('WrongIdentity');
+  expect(failed.status?.failure?.reason).toBe('KeyMismatch');
   await expectUntouched();
 });
 

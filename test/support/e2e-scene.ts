@@ -43,15 +43,16 @@ export function quoted(name: string): string {
 }
 
 export async function aScene(name: string, wishes: Wishes = {}): Promise<Scene> {
-  const namespace = `e2e-${name}`;
+  // Another one in each run: nothing has to be gone first.
+  const namespace = `e2e-${name}-${randomBytes(3).toString('hex')}`;
   const kubectl = kubectlIn(namespace);
   const identity = await generateX25519Identity();
   const scene = {
     namespace,
     kubectl,
-    database: wishes.database ?? name,
+    database: wishes.database ?? namespace,
     // The colons and quotes would come apart in a password file that is not escaped.
-    login: { role: name, password: `canary:pass\\word'"$ ${randomBytes(12).toString('hex')}` },
+    login: { role: namespace, password: `canary:pass\\word'"$ ${randomBytes(12).toString('hex')}` },
     bucket: namespace,
     s3: s3Client(),
     identity,
@@ -62,7 +63,6 @@ export async function aScene(name: string, wishes: Wishes = {}): Promise<Scene> 
       await kubectl.call(['delete', 'namespace', namespace, '--wait=false', '--ignore-not-found']);
     },
   };
-  await kubectl.call(['delete', 'namespace', namespace, '--ignore-not-found']);
   const without = wishes.without ?? [];
   await Promise.all([
     makeDatabase(scene, wishes.rows ?? 2_000, wishes.rights ?? ['CREATEDB', 'pg_signal_backend']),

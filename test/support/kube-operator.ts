@@ -23,7 +23,11 @@ export const SETTINGS = {
   runner: { image: 'localhost/runner:test', imagePullPolicy: 'Never' },
 } as const;
 
-export function testOperator(proxy: ApiProxy, controllers: readonly AnyController[]): TestOperator {
+export function testOperator(
+  proxy: ApiProxy,
+  controllers: readonly AnyController[],
+  clock: () => Date = now,
+): TestOperator {
   const http = new Http(proxy.credentials, { timeout: 3_000 });
   const passes: PassReport[] = [];
   const bugs: unknown[] = [];
@@ -37,7 +41,7 @@ export function testOperator(proxy: ApiProxy, controllers: readonly AnyControlle
   const tools = {
     world: { stores: watches.stores, cluster: new KubeCluster(http), settings: SETTINGS },
     learn: (object: KubeObject) => watches.learn(object),
-    now,
+    now: clock,
     onTrouble: () => undefined,
     settled: new Map<string, string>(),
   };

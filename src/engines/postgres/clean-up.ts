@@ -4,7 +4,7 @@ import { notReady } from '../../lib/errors.ts';
 import type { EngineContext, Login } from '../engine.ts';
 import { connect, type Endpoint, type Session } from './connection.ts';
 import { dropPrevious, dropScratch } from './drop.ts';
-import { statementFault } from './faults.ts';
+import { attempting } from './faults.ts';
 import { describeDatabase } from './properties.ts';
 import { sessionName } from './session-name.ts';
 
@@ -29,8 +29,8 @@ export async function cleanUp(
     login,
     applicationName: sessionName('cleanup', run),
   };
-  await using session = await connect(endpoint, context.signal);
-  try {
+  return attempting('cleaning up after the restore', context.signal, async () => {
+    await using session = await connect(endpoint, context.signal);
     await endSessionsNamed(session, sessionName('restore', run));
     const live = await describeDatabase(session, database.database);
     await dropScratch(session, task.scratchDatabase, run.uid);
@@ -40,9 +40,7 @@ export async function cleanUp(
       restored: live?.notes.restores.some(({ uid }) => uid === run.uid) === true,
       ...(previous?.notes.previousOf === run.uid ? { previousDatabase: task.previousDatabase } : {}),
     };
-  } catch (caught) {
-    throw statementFault(caught, 'cleaning up after the restore');
-  }
+  });
 }
 
 const END_NAMED = `

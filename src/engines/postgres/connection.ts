@@ -189,6 +189,8 @@ async function prepare({ client, connection }: Client, signal: AbortSignal): Pro
   signal.addEventListener('abort', cut, { once: true });
 
   try {
+    // First and alone: what follows may take longer than a role's statement_timeout allows.
+    await client.query('SET statement_timeout = 0');
     await client.query(APPLY_SETTINGS, [JSON.stringify(SESSION_SETTINGS)]);
     const { rows } = await client.query<{ version: string; major: number; pid: number }>(IDENTIFY);
     const [self] = rows;

@@ -82,8 +82,31 @@ function sayingOf(caught: unknown): string {
   return said === 'timeout expired' ? 'it did not answer in time' : said;
 }
 
-/** A statement of ours that the server refused, in words; never retried blindly. */
+/** A statement of ours that failed, in words. What only the network did may heal; what the server refused will not. */
 export function statementFault(caught: unknown, doing: string, reason = 'DatabaseError'): HoldfastError {
   if (caught instanceof HoldfastError) return caught;
-  return new HoldfastError(reason, `${doing} failed: ${messageOf(caught)}`, { cause: caught });
+  const message = `${doing} failed: ${messageOf(caught)}`;
+  if (isLostConnection(codeWithin(caught))) return notReady('DatabaseUnreachable', message, undefined, caught);
+  return new HoldfastError(reason, message, { cause: caught });
+}
+
+/** SQLSTATEs have five characters; classes 08 and 57P are lost connections and servers that go down. */
+function isLostConnection(code: string | undefined): boolean {
+  return code === undefined || !/^[0-9A-Z]{5}$/.test(code) || code.startsWith('08') || code.startsWith('57P');
+}
+
+/** Does something that needs the database; whatever fails comes out as a HoldfastError that says at what. */
+export async function attempting<T>(doing: string, signal: AbortSignal, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (caught) {
+    if (signal.aborted) throw interruption(signal.reason);
+    throw statementFault(caught, doing);
+  }
+}
+
+/** Why the run was ended, where its signal says so. */
+export function interruption(reason: unknown): HoldfastError {
+  if (reason instanceof HoldfastError) return reason;
+  return new HoldfastError('Interrupted', `the run was ended: ${messageOf(reason)}`, { cause: reason });
 }

@@ -14,11 +14,24 @@ export async function refuseTransactionPooler(session: Session, another: () => P
   if (session.announcedPid === session.pid) return;
   await using second = await another();
   for (let round = 0; round < ROUNDS; round += 1) {
+    if (await sharesSessions(session, second)) throw refusal();
+  }
+}
+
+async function sharesSessions(session: Session, second: Session): Promise<boolean> {
+  try {
     await second.query('BEGIN');
-    const theirs = await backendOf(second);
-    const ours = await backendOf(session);
-    await second.query('COMMIT');
-    if (theirs === session.pid || ours !== session.pid) throw refusal();
+  } catch {
+    // In statement mode there are no transactions at all.
+    return true;
+  }
+  try {
+    // Asked first: with a pool of one, the first client would wait for the second one's transaction for ever.
+    if ((await backendOf(second)) === session.pid) return true;
+    // Twice: a pooler that takes turns could give us the same server session once in every round, but not twice.
+    return (await backendOf(session)) !== session.pid || (await backendOf(session)) !== session.pid;
+  } finally {
+    await second.query('ROLLBACK');
   }
 }
 
@@ -30,7 +43,7 @@ async function backendOf(session: Session): Promise<number | undefined> {
 function refusal(): HoldfastError {
   return new HoldfastError(
     'PoolerInTransactionMode',
-    'the address is that of a connection pooler in transaction mode, where locks and snapshots do not hold',
+    'the address is that of a connection pooler in transaction or statement mode, where locks and snapshots do not hold',
     { hint: 'name the host and port of PostgreSQL itself, or of a pool in session mode' },
   );
 }

@@ -1,7 +1,8 @@
 import { Writable } from 'node:stream';
-import { HoldfastError, messageOf } from '../../lib/errors.ts';
+import type { HoldfastError } from '../../lib/errors.ts';
 import { type Exit, type Program, type ProgramSpec, startReading, startWriting } from '../../platform/subprocess.ts';
 import type { ReadingProgram, WritingProgram } from '../engine.ts';
+import { interruption } from './faults.ts';
 import { problemOf } from './last-words.ts';
 
 export interface ProgramJob extends Pick<ProgramSpec, 'command' | 'args' | 'env'> {
@@ -69,10 +70,4 @@ async function judge(program: Program, job: ProgramJob, objection: () => string 
   if (problem === undefined) return;
   if (job.signal.aborted) throw interruption(job.signal.reason);
   throw await job.explain(problem, exit);
-}
-
-/** Why the run was ended, where its signal says so. */
-export function interruption(reason: unknown): HoldfastError {
-  if (reason instanceof HoldfastError) return reason;
-  return new HoldfastError('Interrupted', `the run was ended: ${messageOf(reason)}`, { cause: reason });
 }

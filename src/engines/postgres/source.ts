@@ -1,9 +1,8 @@
 import type { DatabaseAccess } from '../../api/task.ts';
-import { notReady } from '../../lib/errors.ts';
 import type { EngineContext, Login, Source } from '../engine.ts';
 import { connect } from './connection.ts';
 import { dump, readToEnd } from './dump.ts';
-import { connectFault } from './faults.ts';
+import { attempting, connectFault } from './faults.ts';
 import { type Hold, hold } from './hold.ts';
 import { libpq } from './libpq.ts';
 import { listTables } from './objects.ts';
@@ -12,7 +11,11 @@ import { sessionName } from './session-name.ts';
 import { patienceOptions } from './settings.ts';
 import { findTools } from './tools.ts';
 
-export async function openSource(database: DatabaseAccess, login: Login, context: EngineContext): Promise<Source> {
+export function openSource(database: DatabaseAccess, login: Login, context: EngineContext): Promise<Source> {
+  return attempting('opening the source', context.signal, () => open(database, login, context));
+}
+
+async function open(database: DatabaseAccess, login: Login, context: EngineContext): Promise<Source> {
   await using stack = new AsyncDisposableStack();
   const held = stack.use(await hold(database, login, sessionName('backup', context.run), context));
   const { session, signal } = held;
@@ -38,9 +41,5 @@ export async function openSource(database: DatabaseAccess, login: Login, context
 /** Also shows, before the run counts as begun, that the role gets into the database. */
 async function tablesOf(held: Hold, database: string): ReturnType<typeof listTables> {
   await using inside = await connect(held.endpoint(database), held.signal);
-  try {
-    return await listTables(inside);
-  } catch (caught) {
-    throw notReady('DatabaseUnreachable', 'the connection broke while the tables were listed', undefined, caught);
-  }
+  return await listTables(inside);
 }

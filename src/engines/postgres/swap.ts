@@ -101,6 +101,8 @@ async function transact(job: SwapJob, swapper: Session): Promise<void> {
       `SET LOCAL idle_in_transaction_session_timeout = ${IDLE_TIMEOUT_MS}`,
       `SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}`,
       `SET LOCAL lock_timeout = ${STATEMENT_TIMEOUT_MS}`,
+      // What is called live must be so after a crash of the server too. It brings to disk what was loaded as well.
+      `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`,
     ].join('; '),
   );
   if (job.live !== undefined) await say(rename(job.database, job.previousName));

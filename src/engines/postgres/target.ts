@@ -7,6 +7,7 @@ import { closeDatabase, dress } from './dress.ts';
 import { dropPrevious, dropScratch } from './drop.ts';
 import { giveExtensionsTo } from './extensions.ts';
 import { gatherFacts, type TargetFacts } from './facts.ts';
+import { attempting } from './faults.ts';
 import { type Hold, hold } from './hold.ts';
 import { type Libpq, libpq } from './libpq.ts';
 import { load } from './load.ts';
@@ -23,12 +24,22 @@ import { findTools, type Tools } from './tools.ts';
 
 const NO_SEAMS: SwapSeams = { now, before: async () => {} };
 
-export async function openTarget(
+export function openTarget(
   access: DatabaseAccess,
   login: Login,
   request: TargetRequest,
   context: EngineContext,
   seams: SwapSeams = NO_SEAMS,
+): Promise<Target> {
+  return attempting('opening the target server', context.signal, () => open(access, login, request, context, seams));
+}
+
+async function open(
+  access: DatabaseAccess,
+  login: Login,
+  request: TargetRequest,
+  context: EngineContext,
+  seams: SwapSeams,
 ): Promise<Target> {
   await using stack = new AsyncDisposableStack();
   const held = stack.use(await hold(access, login, sessionName('restore', request.run), context));
@@ -54,16 +65,26 @@ function targetOf(parts: Parts): Target {
   const { access, request, held, tools, programs } = parts;
   const { scratchDatabase, previousDatabase, run } = request;
   return {
-    plan: async () => planOf({ ...planBase(parts), facts: await gatherFacts(held, access.database, request) }),
-    createScratch: async (archived) => {
-      await dropScratch(held.session, scratchDatabase, run.uid);
-      const live = await describeDatabase(held.session, access.database);
-      await createScratch(held.session, scratchDatabase, live?.properties ?? archived, run.uid);
-    },
+    plan: () =>
+      attempting('looking at the target', held.signal, async () =>
+        planOf({ ...planBase(parts), facts: await gatherFacts(held, access.database, request) }),
+      ),
+    createScratch: (archived) =>
+      attempting('making the scratch database', held.signal, async () => {
+        await dropScratch(held.session, scratchDatabase, run.uid);
+        const live = await describeDatabase(held.session, access.database);
+        await createScratch(held.session, scratchDatabase, live?.properties ?? archived, run.uid);
+      }),
     load: () => load({ database: scratchDatabase, tools, libpq: programs, signal: held.signal }),
-    swap: (fence) => goLive(parts, fence),
-    dropScratch: () => dropScratch(held.session, scratchDatabase, run.uid),
-    dropPrevious: () => dropPrevious(held.session, previousDatabase, run.uid),
+    swap: (fence) => attempting('the swap', held.signal, () => goLive(parts, fence)),
+    dropScratch: () =>
+      attempting('dropping the scratch database', held.signal, () =>
+        dropScratch(held.session, scratchDatabase, run.uid),
+      ),
+    dropPrevious: () =>
+      attempting('dropping the previous database', held.signal, () =>
+        dropPrevious(held.session, previousDatabase, run.uid),
+      ),
     [Symbol.asyncDispose]: () => parts.dispose(),
   };
 }

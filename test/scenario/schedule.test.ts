@@ -1,0 +1,164 @@
+/** Schedules on a real API server: what they make, in a time of the test's own. */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
+import type { Backup } from '../../src/api/backup.ts';
+import type { BackupSchedule, BackupScheduleSpec } from '../../src/api/backup-schedule.ts';
+import type { Job } from '../../src/api/kubernetes.ts';
+import { backupController } from '../../src/controllers/backup/observe.ts';
+import { backupScheduleController } from '../../src/controllers/backup-schedule/observe.ts';
+import type { AnyController } from '../../src/controllers/controller.ts';
+import { KubeCluster } from '../../src/kube/client.ts';
+import { Http } from '../../src/kube/http.ts';
+import { KIND } from '../../src/kube/kinds.ts';
+import { now } from '../../src/platform/clock.ts';
+import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
+import { waitFor } from '../cluster/wait.ts';
+import { type ApiProxy, startApiProxy } from '../support/api-proxy.ts';
+import { aBackup, aKey, aStore } from '../support/builders.ts';
+import { installKinds, kubectl } from '../support/kube-crds.ts';
+import { playJob } from '../support/kube-kubelet.ts';
+import { type TestOperator, testOperator } from '../support/kube-operator.ts';
+
+jest.setTimeout(60_000);
+
+let server: ApiServer;
+let proxy: ApiProxy;
+let http: Http;
+let people: KubeCluster;
+let operator: TestOperator | undefined;
+/** How far the operator's clock is ahead, in seconds. */
+let ahead = 0;
+let namespace = '';
+let count = 0;
+
+beforeAll(async () => {
+  server = await upApiServer();
+  await installKinds(server.kubeconfig);
+  proxy = await startApiProxy(server.kubeconfig);
+  http = new Http(proxy.credentials);
+  people = new KubeCluster(http);
+}, 120_000);
+
+afterAll(async () => {
+  http?.close();
+  await proxy?.stop();
+  await server?.stop();
+});
+
+beforeEach(async () => {
+  count += 1;
+  namespace = `schedules-${count}`;
+  ahead = 0;
+  await kubectl(server.kubeconfig, ['create', 'namespace', namespace]);
+  await ready(aStore());
+  await ready(aKey());
+});
+
+afterEach(async () => {
+  await operator?.stop();
+  operator = undefined;
+});
+
+/** A store or a key as it is once it was tried and works: their own controllers are not the subject here. */
+async function ready(object: ReturnType<typeof aStore> | ReturnType<typeof aKey>): Promise<void> {
+  const { status, spec, kind, apiVersion } = object;
+  const { name } = object.metadata;
+  await kubectl(
+    server.kubeconfig,
+    ['create', '-f', '-'],
+    JSON.stringify({ apiVersion, kind, metadata: { name, namespace }, spec }),
+  );
+  const flags = ['-n', namespace, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status })];
+  await kubectl(server.kubeconfig, ['patch', kind.toLowerCase(), name, ...flags]);
+}
+
+async function newSchedule(name: string, spec: Partial<BackupScheduleSpec> = {}): Promise<BackupSchedule> {
+  return people.create<BackupSchedule>({
+    apiVersion: 'holdfast.dev/v1alpha1',
+    kind: 'BackupSchedule',
+    metadata: { name, namespace },
+    ...{ spec: { schedule: '* * * * *', template: { spec: backupSpec() }, ...spec } },
+  });
+}
+
+/** Each test has a database of its own: a lock outlives the test that took it. */
+function backupSpec(): Backup['spec'] {
+  const { source, ...rest } = aBackup().spec;
+  return { ...rest, source: { postgresql: { ...source.postgresql, database: `orders-${count}` } } };
+}
+
+async function begin(): Promise<void> {
+  const controllers = [backupScheduleController, backupController] as AnyController[];
+  operator = testOperator(proxy, controllers, () => new Date(now().getTime() + ahead * 1000));
+  await operator.start();
+}
+
+const backups = () => people.list<Backup>(KIND.backup, { namespace });
+const jobs = () => people.list<Job>(KIND.job, { namespace });
+const until = (there: () => Promise<boolean>, what: string) =>
+  waitFor(there, { timeoutMs: 20_000, everyMs: 50, otherwise: () => what });
+const phaseOf = async (name: string) => (await backups()).find(({ metadata }) => metadata.name === name)?.status?.phase;
+/** Long enough for a wrong second Backup to be made. */
+const settle = () => new Promise((resolve) => setTimeout(resolve, 1_000));
+
+test('an operator that was down across five slots makes one Backup, of the last', async () => {
+  await newSchedule('nightly');
+  ahead = 330;
+  await begin();
+  await until(async () => (await backups()).length > 0, 'no Backup was made');
+  await settle();
+  expect(await backups()).toHaveLength(1);
+});
+
+test('two schedules of one database: one works, the other waits and says for whom, and follows', async () => {
+  await newSchedule('first');
+  await newSchedule('second');
+  ahead = 90;
+  await begin();
+  await until(
+    async () => (await backups()).length === 2 && (await jobs()).length === 1,
+    'there are not two Backups and one Job',
+  );
+  await settle();
+  const [job] = await jobs();
+  const running = job!.metadata.ownerReferences![0]!.name;
+  const waiting = (await backups()).find(({ metadata }) => metadata.name !== running)!;
+  expect(waiting.status).toMatchObject({ phase: 'Pending', failure: { reason: 'DatabaseBusy' } });
+  expect(waiting.status?.failure?.message).toContain(`Backup ${namespace}/${running}`);
+  const result = {
+    manifestDigest: `sha256:${'ab'.repeat(32)}`,
+    sizes: { source: 10, stored: 10 },
+    keyFingerprints: [],
+    server: { engine: 'postgresql', version: '17.6' },
+    tool: 'pg_dump 17.6',
+    verifiedTime: '2026-11-24T12:00:00.000Z',
+  };
+  await playJob(server.kubeconfig, job!, { command: 'backup', ok: true, result });
+  await until(async () => (await phaseOf(running)) === 'Complete', `${running} is not Complete`);
+  await until(
+    async () => (await phaseOf(waiting.metadata.name)) === 'Running',
+    `${waiting.metadata.name} does not follow`,
+  );
+});
+
+test('a schedule whose run failed says so, and its next run comes', async () => {
+  await newSchedule('nightly');
+  ahead = 90;
+  await begin();
+  await until(async () => (await jobs()).length === 1, 'no Job was made');
+  const failure = { reason: 'DumpFailed', message: 'pg_dump: error' };
+  await playJob(server.kubeconfig, (await jobs())[0]!, { command: 'backup', ok: false, retry: false, failure });
+  const schedule = () => people.get(KIND.backupSchedule, { namespace, name: 'nightly' });
+  await until(async () => (await schedule())?.status?.consecutiveFailures === 1, 'the failure is not counted');
+  ahead += 60;
+  await kubectl(server.kubeconfig, ['annotate', 'backupschedule', 'nightly', '-n', namespace, 'look=again']);
+  await until(async () => (await backups()).length === 2, 'the next run does not come');
+});
+
+test('deleting a schedule keeps its Backups', async () => {
+  await newSchedule('nightly', { runOnCreate: true });
+  await begin();
+  await until(async () => (await backups()).length === 1, 'no Backup was made');
+  await kubectl(server.kubeconfig, ['delete', 'backupschedule', 'nightly', '-n', namespace]);
+  await settle();
+  expect((await backups())[0]?.metadata.ownerReferences).toBeUndefined();
+});

@@ -1,0 +1,79 @@
+/**
+ * The Job controller and the kubelet of an API server that has neither: a test says what becomes of a Job, and its pod
+ * and status are written as those two would.
+ */
+import type { Job, Pod } from '../../src/api/kubernetes.ts';
+import type { Report } from '../../src/api/task.ts';
+import { kubectl } from './kube-crds.ts';
+
+/** The pod has run to its end with this report, and the Job is over. */
+export async function playJob(kubeconfig: string, job: Job, report: Report): Promise<void> {
+  const { namespace = '', name, uid } = job.metadata;
+  const template = job.spec['template'] as { metadata: object; spec: object };
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      ...template.metadata,
+      name: `${name}-pod`,
+      namespace,
+      ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true }],
+    },
+    spec: template.spec,
+  };
+  await kubectl(kubeconfig, ['create', '-f', '-'], JSON.stringify(pod));
+  await patchStatus(kubeconfig, 'pod', namespace, `${name}-pod`, podStatus(report));
+  await patchStatus(kubeconfig, 'job', namespace, name, jobStatus(report.ok));
+}
+
+function podStatus(report: Report): Pod['status'] {
+  const exitCode = report.ok ? 0 : 4;
+  const at = '2026-11-24T12:00:00Z';
+  const terminated = { exitCode, message: JSON.stringify(report), startedAt: at, finishedAt: at };
+  return {
+    phase: report.ok ? 'Succeeded' : 'Failed',
+    containerStatuses: [{ name: 'runner', ready: false, restartCount: 0, image: 'x', state: { terminated } }],
+  };
+}
+
+function jobStatus(ok: boolean): object {
+  const at = '2026-11-24T12:00:00Z';
+  const condition = (type: string) => ({
+    type,
+    status: 'True',
+    reason: 'Played',
+    message: 'by the test',
+    lastTransitionTime: at,
+    lastProbeTime: at,
+  });
+  const conditions = ok
+    ? [condition('SuccessCriteriaMet'), condition('Complete')]
+    : [condition('FailureTarget'), condition('Failed')];
+  return {
+    startTime: at,
+    ...(ok ? { completionTime: at, succeeded: 1 } : { failed: 1 }),
+    uncountedTerminatedPods: {},
+    conditions,
+  };
+}
+
+async function patchStatus(
+  kubeconfig: string,
+  kind: string,
+  namespace: string,
+  name: string,
+  status: unknown,
+): Promise<void> {
+  const patch = JSON.stringify({ status });
+  await kubectl(kubeconfig, [
+    'patch',
+    kind,
+    name,
+    '-n',
+    namespace,
+    '--subresource=status',
+    '--type=merge',
+    '-p',
+    patch,
+  ]);
+}
