@@ -9,6 +9,8 @@ export interface Options {
   readonly registry?: string;
   /** That cluster's nodes have the images already. */
   readonly loaded: boolean;
+  /** A cluster built here even where Docker answers. */
+  readonly own: boolean;
   readonly down: boolean;
   readonly help: boolean;
 }
@@ -16,6 +18,7 @@ export interface Options {
 export const USAGE = `Backs up a database in a real cluster, destroys it, and brings it back.
 
   npm run demo                          on a cluster that it makes: kind where Docker answers, else one of its own
+  npm run demo -- --own                 on one of its own even where Docker answers
   npm run demo -- --down                removes all of it, the cluster included
 
 On a cluster of yours:
@@ -26,7 +29,7 @@ On a cluster of yours:
   npm run demo -- --kubeconfig FILE --down              removes what the demo made there`;
 
 export function parseOptions(argv: readonly string[]): Options {
-  const { kubeconfig, registry, loaded, down, help } = parsed(argv);
+  const { kubeconfig, registry, loaded, own, down, help } = parsed(argv);
   if (kubeconfig === undefined && (registry !== undefined || loaded)) {
     throw new Problem(
       '--registry and --loaded go with --kubeconfig: a cluster that the demo makes gets its images by itself.',
@@ -37,6 +40,7 @@ export function parseOptions(argv: readonly string[]): Options {
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     ...(registry === undefined ? {} : { registry: registry.replace(/\/+$/, '') }),
     loaded,
+    own,
     down,
     help,
   };
@@ -50,6 +54,7 @@ function parsed(argv: readonly string[]) {
         kubeconfig: { type: 'string' },
         registry: { type: 'string' },
         loaded: { type: 'boolean', default: false },
+        own: { type: 'boolean', default: false },
         down: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },

@@ -6,20 +6,22 @@ import { shortened } from '../files.ts';
 import type { Options } from '../options.ts';
 import { proof, tell, title } from '../say.ts';
 import { buildImages, namesOf } from './images.ts';
+import { dockerAnswers, kindCluster } from './kind.ts';
 import { yours } from './your-cluster.ts';
 
 /** Of the clusters that can run side by side on this machine, the demo's. */
 export const DEMO_CLUSTER = 1;
 
 export async function standUp(options: Options): Promise<DemoCluster> {
-  return options.kubeconfig === undefined ? ownCluster() : yours(options, options.kubeconfig);
+  if (options.kubeconfig !== undefined) return yours(options, options.kubeconfig);
+  return !options.own && (await dockerAnswers()) ? kindCluster() : ownCluster();
 }
 
 /** What the harness builds and waits for, it tells about by itself. */
 async function ownCluster(): Promise<DemoCluster> {
   title('A cluster');
   tell(
-    'No Docker here, so it is a Kubernetes of its own on this machine: API server, controllers, a kubelet with containerd. The first time it is built from Go modules, 20 minutes or so; after that it starts in seconds.',
+    'A whole Kubernetes on this machine: API server, controllers, a kubelet with containerd. The first time it is built from Go modules, 20 minutes or so; after that it starts in seconds.',
   );
   const cluster = await upCluster({ number: DEMO_CLUSTER });
   proof(`Kubernetes is up. Its kubeconfig is ${shortened(cluster.kubeconfig)}.`);

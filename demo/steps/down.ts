@@ -1,6 +1,6 @@
 /** Removes what the demo made: the whole cluster, or what it put into a person's own. */
 import { rm } from 'node:fs/promises';
-import { downCluster } from '../../test/cluster/cluster.ts';
+import { clusterStatus, downCluster } from '../../test/cluster/cluster.ts';
 import { run } from '../../test/cluster/command.ts';
 import { FOLDER } from '../files.ts';
 import { Kubectl } from '../kubectl.ts';
@@ -8,16 +8,23 @@ import { NAMESPACE, OPERATOR_NAMESPACE, RELEASE } from '../objects.ts';
 import type { Options } from '../options.ts';
 import { during, proof } from '../say.ts';
 import { DEMO_CLUSTER } from './cluster.ts';
+import { removeKindCluster } from './kind.ts';
 import { yourPrograms } from './your-cluster.ts';
 
 export async function takeDown(options: Options): Promise<void> {
   if (options.kubeconfig === undefined) {
-    await during('removing the cluster', () => downCluster({ number: DEMO_CLUSTER }));
+    await during('removing the cluster', removeClusters);
   } else {
     await clearYours(options.kubeconfig);
   }
   await rm(FOLDER, { recursive: true, force: true });
   proof('Nothing of the demo is left but built programs and images in the cache folder.');
+}
+
+/** Whichever of the two there is. */
+async function removeClusters(): Promise<void> {
+  await removeKindCluster();
+  if ((await clusterStatus({ number: DEMO_CLUSTER })).state !== 'absent') await downCluster({ number: DEMO_CLUSTER });
 }
 
 /** Our objects first, while the operator is there to end them; the CRDs last, which Helm would leave. */

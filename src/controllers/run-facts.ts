@@ -79,6 +79,23 @@ export function isOver(run: RunFacts): boolean {
   return run.state !== 'active' && run.livingPods === 0;
 }
 
+/** A Job controller makes a pod at once; when there is none after this time, something refuses it. */
+export const POD_PATIENCE = 15_000;
+
+/**
+ * Why a run under way does not get going. That a pod is refused (a quota, a LimitRange, PodSecurity, a webhook) is told in
+ * events only, which the operator may not read: it tells where to look.
+ */
+export function holdUpOf(run: RunFacts, now: Date): Failure | undefined {
+  if (run.trouble !== undefined || run.started || run.livingPods > 0 || run.job === undefined) return run.trouble;
+  if (now.getTime() < run.job.created.getTime() + POD_PATIENCE) return undefined;
+  return {
+    reason: 'PodNotCreated',
+    message: `Job ${run.name} gets no pod: most likely a ResourceQuota, a LimitRange or PodSecurity of the namespace refuses it.`,
+    hint: `kubectl describe job ${run.name} shows the refusal under Events. Once that is mended, the Job goes on by itself.`,
+  };
+}
+
 function facts(run: { purpose: Purpose; attempt: number; job?: Job; pods: Pod[] }): RunFacts {
   const { job } = run;
   const pods = run.pods.toSorted((a, b) => a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp));

@@ -50,26 +50,14 @@ test('the stock age, zstd and pg_restore open the archive', async () => {
   await call('zstd', ['--decompress', '--quiet', '-o', at('part.pgdump'), at('part.zst')]);
 
   // The server's own pod has the pg_restore of its version.
-  const { stdout: postgres } = await call(theWorld().programs.kubectl, [
-    ...['--kubeconfig', theWorld().kubeconfig, '-n', WORLD_NAMESPACE, 'get', 'pod', '-l', 'app=postgres', '-o', 'name'],
-  ]);
-  const pod = postgres.trim().replace('pod/', '');
   const world = kubectlIn(WORLD_NAMESPACE);
-  await world.call(['cp', '-c', 'postgres', at('part.pgdump'), `${pod}:/tmp/stock-tools.pgdump`]);
+  const [pod] = await world.list<{ metadata: { name: string } }>('pod', 'app=postgres');
+  const inPod = ['exec', pod?.metadata.name ?? '', '-c', 'postgres', '--'];
+  await world.call(['cp', '-c', 'postgres', at('part.pgdump'), `${pod?.metadata.name}:/tmp/stock-tools.pgdump`]);
   await sql('postgres', 'DROP DATABASE IF EXISTS "stock-tools-opened"');
   await sql('postgres', 'CREATE DATABASE "stock-tools-opened"');
-  const pgRestore = ['/usr/lib/postgresql/17/bin/pg_restore', '-h', '/tmp', '-U', 'postgres', '--exit-on-error'];
-  await world.call([
-    'exec',
-    pod,
-    '-c',
-    'postgres',
-    '--',
-    ...pgRestore,
-    '-d',
-    'stock-tools-opened',
-    '/tmp/stock-tools.pgdump',
-  ]);
+  await world.call([...inPod, 'pg_restore', '--exit-on-error', '-d', 'stock-tools-opened', '/tmp/stock-tools.pgdump']);
+  await world.call([...inPod, 'rm', '/tmp/stock-tools.pgdump']);
 
   const count =
     'SELECT (SELECT count(*) FROM customers)::int AS customers, (SELECT count(*) FROM orders)::int AS orders';

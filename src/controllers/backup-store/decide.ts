@@ -7,7 +7,7 @@ import { runnerJob } from '../../manifests/runner-job.ts';
 import { backoff } from '../../policy/backoff.ts';
 import { storeAccessOf } from '../access.ts';
 import type { Action, Decision } from '../action.ts';
-import { isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
+import { holdUpOf, isOver, newest, POD_PATIENCE, type RunFacts, resultOf } from '../run-facts.ts';
 import type { Settings } from '../settings.ts';
 
 export interface BackupStoreFacts {
@@ -49,7 +49,11 @@ export function decide(facts: BackupStoreFacts, now: Date): Decision<BackupStore
     case 'unprobed':
       return probe(facts, now);
     case 'probing':
-      return { actions: [], status: statusOf(facts, probingReport(facts, found.run), now) };
+      return {
+        actions: [],
+        status: statusOf(facts, probingReport(facts, holdUpOf(found.run, now)), now),
+        requeueAfter: POD_PATIENCE,
+      };
     case 'answered':
       return answered(facts, found.run, found.answer, now);
     default:
@@ -132,13 +136,12 @@ function brokenReport(failure: Failure): ConditionReport {
 }
 
 /** While a new answer is on its way the old one stands, as long as it speaks of this spec. */
-function probingReport(facts: BackupStoreFacts, run: RunFacts | undefined): ConditionReport {
+function probingReport(facts: BackupStoreFacts, trouble: Failure | undefined): ConditionReport {
   const { status, metadata } = facts.store;
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   if (ready !== undefined && ready.status !== 'Unknown' && ready.observedGeneration === metadata.generation) {
     return { type: 'Ready', status: ready.status, reason: ready.reason, message: ready.message };
   }
-  const trouble = run?.trouble;
   return trouble === undefined
     ? { type: 'Ready', status: 'Unknown', reason: 'Probing', message: 'a Job is trying the store' }
     : { ...brokenReport(trouble), status: 'Unknown' };

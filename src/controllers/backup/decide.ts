@@ -13,7 +13,7 @@ import { databaseAccessOf, storeAccessOf } from '../access.ts';
 import type { Action, Decision } from '../action.ts';
 import { isUsable } from '../backup-store/decide.ts';
 import { claimOn, databaseLock, type Holder, type LeaseFacts, releaseOf } from '../leases.ts';
-import { isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
+import { holdUpOf, isOver, newest, POD_PATIENCE, type RunFacts, resultOf } from '../run-facts.ts';
 import type { Settings } from '../settings.ts';
 import { folderOf } from './folder.ts';
 import type { KeyChoice } from './key.ts';
@@ -64,11 +64,7 @@ export function decide(facts: BackupFacts, now: Date): Decision<BackupStatus> {
     case 'over':
       return { actions: releaseLock(facts) };
     case 'running':
-      return {
-        actions: [],
-        status: runningStatus(facts, found.run, now),
-        ...requeueBefore(startDeadlineOf(facts), now),
-      };
+      return running(facts, found.run, now);
     case 'succeeded':
       // The lock goes first: a lock freed after the terminal status would be kept for ever by a crash in between.
       return { actions: releaseLock(facts), status: completeStatus(facts, found.result, now) };
@@ -87,6 +83,15 @@ export function decide(facts: BackupFacts, now: Date): Decision<BackupStatus> {
     default:
       return found satisfies never;
   }
+}
+
+/** A run that does not get going waits like one that was not begun, and says what for. */
+function running(facts: BackupFacts, run: RunFacts, now: Date): Decision<BackupStatus> {
+  const holdUp = holdUpOf(run, now);
+  const deadline = requeueBefore(startDeadlineOf(facts), now);
+  const look = run.started ? deadline : { requeueAfter: Math.min(POD_PATIENCE, deadline.requeueAfter ?? POD_PATIENCE) };
+  if (holdUp === undefined || run.started) return { actions: [], status: runningStatus(facts, run, now), ...look };
+  return { actions: [], status: pendingStatus(facts, holdUp, now), ...look };
 }
 
 /** What the newest attempt, which is over, says of the whole backup; undefined where another attempt may follow. */
@@ -124,7 +129,7 @@ function silentEnd(run: RunFacts): BackupState {
 /** A pod that never starts must not keep the backup running, and its database locked, for a day. */
 function startIsOverdue(facts: BackupFacts, run: RunFacts, now: Date): BackupState | undefined {
   if (run.started || now < startDeadlineOf(facts)) return undefined;
-  const trouble = run.trouble ?? {
+  const trouble = holdUpOf(run, now) ?? {
     reason: 'PodNotStarted',
     message: "The runner's pod was not started.",
     hint: `kubectl describe job ${run.name} tells why.`,

@@ -4,7 +4,7 @@ import type { Failure } from '../../lib/errors.ts';
 import { BUSY_POLL } from '../../policy/backoff.ts';
 import type { Action, Decision } from '../action.ts';
 import { claimOn, databaseLock, releaseOf, scaleLease } from '../leases.ts';
-import { newest, resultOf } from '../run-facts.ts';
+import { holdUpOf, newest, POD_PATIENCE, resultOf } from '../run-facts.ts';
 import { endingStep } from './ending.ts';
 import { expire } from './expire.ts';
 import { holderOf, loadJobName, type Outcome, type RestoreFacts, startDeadlineOf, takenWorkloads } from './facts.ts';
@@ -41,8 +41,8 @@ export function decide(facts: RestoreFacts, now: Date): Decision<RestoreStatus> 
     case 'planning':
       return {
         actions: [],
-        status: progressStatus(facts, { phase: 'Resolving', trouble: found.run.trouble }, now),
-        ...until(startDeadlineOf(facts), now),
+        status: progressStatus(facts, { phase: 'Resolving', trouble: holdUpOf(found.run, now) }, now),
+        requeueAfter: POD_PATIENCE,
       };
     case 'quiescing':
       return quiesce(facts, found, now);
@@ -53,7 +53,7 @@ export function decide(facts: RestoreFacts, now: Date): Decision<RestoreStatus> 
         actions: [],
         status: progressStatus(
           facts,
-          { phase: 'Loading', plan: found.plan, trouble: found.run.trouble, jobName: found.run.name },
+          { phase: 'Loading', plan: found.plan, trouble: holdUpOf(found.run, now), jobName: found.run.name },
           now,
         ),
         requeueAfter: LOAD_POLL,

@@ -7,7 +7,7 @@ import { formatDuration, parseDuration } from '../../lib/duration.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { backoff } from '../../policy/backoff.ts';
 import { claimOn } from '../leases.ts';
-import { isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
+import { holdUpOf, isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
 import {
   holderOf,
   isTerminal,
@@ -76,10 +76,27 @@ function loadState(facts: RestoreFacts, load: RunFacts, now: Date): RestoreState
   if (isOver(load)) return { state: 'concluded', outcome: outcomeOfLoad(load) };
   const contested = contestedBy(facts);
   if (contested !== undefined) return { state: 'concluded', outcome: { result: 'Unknown', failure: contested } };
+  const stuck = notStarted(load, now);
+  if (stuck !== undefined) return { state: 'concluded', outcome: { result: 'Unknown', failure: stuck } };
   const fenceEnd = load.task?.command === 'restore' ? Date.parse(load.task.notAfter) : undefined;
   if (fenceEnd !== undefined && now.getTime() > fenceEnd)
     return { state: 'concluded', outcome: { result: 'Unknown', failure: TOO_LATE } };
   return { state: 'loading', run: load, ...(plan === undefined ? {} : { plan }) };
+}
+
+/** The app is down meanwhile, so a pod that does not start (a quota, an image, no node) is not waited for until the fence. */
+const LOAD_START_PATIENCE = 300_000;
+
+function notStarted(load: RunFacts, now: Date): Failure | undefined {
+  if (load.started || load.job === undefined || now.getTime() < load.job.created.getTime() + LOAD_START_PATIENCE)
+    return undefined;
+  return (
+    holdUpOf(load, now) ?? {
+      reason: 'PodNotStarted',
+      message: "The runner's pod was not started.",
+      hint: `kubectl describe job ${load.name} tells why.`,
+    }
+  );
 }
 
 const TOO_LATE: Failure = {
@@ -148,7 +165,7 @@ function refusalOf(plan: PlanResult): Failure | undefined {
 
 function startIsOverdue(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState | undefined {
   if (run.started || now < startDeadlineOf(facts)) return undefined;
-  const failure = run.trouble ?? {
+  const failure = holdUpOf(run, now) ?? {
     reason: 'PodNotStarted',
     message: "The runner's pod was not started.",
     hint: `kubectl describe job ${run.name} tells why.`,

@@ -22,7 +22,7 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 export const SWAP_MARGIN_MS = IDLE_TIMEOUT_MS + STATEMENT_TIMEOUT_MS;
 
 /** Sessions that come back faster than they are ended have been seen to lose at the first attempt, always. */
-const ATTEMPTS = 5;
+const ATTEMPTS = 3;
 
 /** How long a server process that was told to end may take, before nobody can say whether it has committed. */
 const SETTLE_MS = 30_000;

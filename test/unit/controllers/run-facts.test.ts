@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Job, Pod } from '../../../src/api/kubernetes.ts';
 import { parseReport } from '../../../src/controllers/report.ts';
-import { isOver, newest, runFacts } from '../../../src/controllers/run-facts.ts';
+import { holdUpOf, isOver, newest, runFacts } from '../../../src/controllers/run-facts.ts';
 
 const labels = (command: string, attempt: number) => ({
   'holdfast.dev/command': command,
@@ -136,5 +136,23 @@ describe('a termination message', () => {
     expect(parseReport('backup', JSON.stringify({ command: 'backup', ok: true, result }))).toBeUndefined();
     const good = { ...result, manifestDigest: `sha256:${'0a'.repeat(32)}` };
     expect(parseReport('backup', JSON.stringify({ command: 'backup', ok: true, result: good }))).toBeDefined();
+  });
+});
+
+describe('what holds a run up', () => {
+  const late = new Date('2026-11-24T12:00:20Z');
+
+  test('is nothing while its pod may still come', () => {
+    expect(holdUpOf(runFacts([aJob()], [])[0]!, new Date('2026-11-24T12:00:05Z'))).toBeUndefined();
+  });
+
+  test('is most likely a policy, when no pod comes, and the hint tells where the refusal is written', () => {
+    const failure = holdUpOf(runFacts([aJob()], [])[0]!, late);
+    expect(failure).toMatchObject({ reason: 'PodNotCreated' });
+    expect(failure?.hint).toContain('kubectl describe job job-1');
+  });
+
+  test('is nothing once a container ran', () => {
+    expect(holdUpOf(runFacts([aJob()], [aPod({ running: {} })])[0]!, late)).toBeUndefined();
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { parseOptions } from '../../../demo/options.ts';
 import { Problem } from '../../../demo/problem.ts';
 
-const none = { loaded: false, down: false, help: false };
+const none = { loaded: false, own: false, down: false, help: false };
 
 describe('the command line of the demo', () => {
   test.each([

@@ -1,0 +1,223 @@
+/** The table of rights against a real API server: enough for everything that the operator does, and not one verb more. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Job, KubeObject, Lease, NewJob } from '../../src/api/kubernetes.ts';
+import { LABELS } from '../../src/api/names.ts';
+import type { Restore } from '../../src/api/restore.ts';
+import { KubeCluster } from '../../src/kube/client.ts';
+import type { Version } from '../../src/kube/cluster.ts';
+import { isForbidden } from '../../src/kube/errors.ts';
+import { Http } from '../../src/kube/http.ts';
+import { KIND } from '../../src/kube/kinds.ts';
+import { LeaderElection } from '../../src/kube/leader.ts';
+import { RIGHTS } from '../../src/kube/rights.ts';
+import { Watches } from '../../src/kube/watches.ts';
+import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
+import { waitFor } from '../cluster/wait.ts';
+import { type ApiProxy, type Asked, startApiProxy } from '../support/api-proxy.ts';
+import { installKinds, kubectl } from '../support/kube-crds.ts';
+
+let server: ApiServer;
+let proxy: ApiProxy;
+let http: Http;
+let cluster: KubeCluster;
+
+beforeAll(async () => {
+  server = await upApiServer();
+  await installKinds(server.kubeconfig);
+  const rules = RIGHTS.map(({ group, resource, verbs }) => ({ apiGroups: [group], resources: [resource], verbs }));
+  const role = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRole',
+    metadata: { name: 'operator' },
+    rules,
+  };
+  await kubectl(server.kubeconfig, ['create', '-f', '-'], JSON.stringify(role));
+  await kubectl(server.kubeconfig, [
+    'create',
+    'clusterrolebinding',
+    'operator',
+    '--clusterrole=operator',
+    '--user=operator',
+  ]);
+  proxy = await startApiProxy(server.kubeconfig);
+  const access = async () => ({ headers: { 'impersonate-user': 'operator' }, tls: {} });
+  http = new Http({ ...proxy.credentials, access });
+  cluster = new KubeCluster(http);
+}, 120_000);
+
+afterAll(async () => {
+  http?.close();
+  await proxy?.stop();
+  await server?.stop();
+});
+
+/** `update apps/deployments/scale`, as the API server's authorizer sees the request. */
+function rightOf({ method, path, query }: Asked): string {
+  const [, root, ...rest] = path.split('/');
+  const group = root === 'apis' ? rest.shift() : '';
+  rest.shift();
+  if (rest[0] === 'namespaces' && rest.length > 2) rest.splice(0, 2);
+  const [resource, name, subresource] = rest;
+  const one = name !== undefined;
+  const verb = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' }[method];
+  const read = query.get('watch') === 'true' ? 'watch' : one ? 'get' : 'list';
+  return `${verb ?? read} ${group}/${resource}${subresource === undefined ? '' : `/${subresource}`}`;
+}
+
+const TABLE = RIGHTS.flatMap(({ group, resource, verbs }) => verbs.map((verb) => `${verb} ${group}/${resource}`));
+
+/** What the account needs to be denied: each would be a way to a secret, to a password, or to somebody's workload. */
+const DENIED = [
+  'get secrets',
+  'list secrets',
+  'watch secrets',
+  'create secrets',
+  'create pods',
+  'create pods/exec',
+  'get pods/log',
+  'delete pods',
+  'patch deployments.apps',
+  'update deployments.apps',
+  'delete deployments.apps',
+  'patch statefulsets.apps',
+  'patch jobs.batch',
+  'update jobs.batch',
+  'patch leases.coordination.k8s.io',
+  'update restores.holdfast.dev',
+  'delete restores.holdfast.dev',
+  'patch backups.holdfast.dev',
+  'delete backupstores.holdfast.dev',
+  'create serviceaccounts/token',
+  'impersonate users',
+  'bind clusterroles.rbac.authorization.k8s.io',
+  'escalate clusterroles.rbac.authorization.k8s.io',
+  'get configmaps',
+  'list namespaces',
+  'delete customresourcedefinitions.apiextensions.k8s.io',
+];
+
+const place = (name: string) => ({ namespace: 'default', name });
+
+function versionOf({ metadata }: KubeObject): Version {
+  const { namespace = '', name, uid, resourceVersion } = metadata;
+  return { namespace, name, uid, resourceVersion };
+}
+
+async function ofPeople(object: object): Promise<void> {
+  await kubectl(server.kubeconfig, ['create', '-f', '-'], JSON.stringify(object));
+}
+
+/** Our kinds with the least spec that is one, as people make them. */
+const OURS = [
+  [KIND.backupKey, { recipients: ['age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p'] }],
+  [KIND.restore, { from: { backupRef: { name: 'b' } } }],
+  [
+    KIND.backupStore,
+    { s3: { endpoint: 'http://x:1', region: 'r', bucket: 'bucket', credentials: { secretRef: { name: 'c' } } } },
+  ],
+  [
+    KIND.backup,
+    {
+      source: { postgresql: { host: 'h', database: 'd', credentials: { secretRef: { name: 'c' } } } },
+      storeRef: { name: 's' },
+    },
+  ],
+] as const;
+
+describe('with the rights of the table', () => {
+  test('every call that the operator makes is let in', async () => {
+    for (const [{ apiVersion, kind }, spec] of OURS) {
+      await ofPeople({ apiVersion, kind, metadata: place('x'), spec });
+    }
+    const watches = new Watches(http, {
+      onChange: () => undefined,
+      onRestart: () => undefined,
+      onFatal: () => undefined,
+    });
+    watches.start();
+    await waitFor(async () => watches.synced(), { timeoutMs: 10_000, otherwise: () => 'a list was refused' });
+    await waitFor(
+      async () => proxy.asked.filter((a) => rightOf(a).startsWith('watch')).every(({ status }) => status === 200),
+      {
+        timeoutMs: 5_000,
+        otherwise: () => 'a watch was refused',
+      },
+    );
+    await watches.stop();
+
+    for (const [kind] of OURS) {
+      const object = (await cluster.get(kind, place('x'))) as KubeObject;
+      await cluster.applyStatus(kind, versionOf(object), { observedGeneration: 1 });
+    }
+    const restore = (await cluster.get(KIND.restore, place('x'))) as Restore;
+    await cluster.setFinalizers(KIND.restore, versionOf(restore), []);
+    const { resourceVersion: _, ...reference } = versionOf(restore);
+    const regarding = { apiVersion: restore.apiVersion, kind: restore.kind, ...reference };
+    await cluster.event({ regarding, type: 'Normal', reason: 'Tested', note: 'n' }, new Date());
+
+    const labels = { [LABELS.owner]: restore.metadata.uid };
+    const pod = { restartPolicy: 'Never', containers: [{ name: 'c', image: 'x' }] };
+    const job: NewJob = {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { ...place('job'), labels },
+      spec: { template: { spec: pod } },
+    };
+    const made = await cluster.create<Job>(job);
+    await cluster.get(KIND.job, place('job'));
+    await cluster.delete(KIND.job, versionOf(made));
+    await cluster.list(KIND.pod, { namespace: 'default', labelSelector: 'app=x' });
+
+    const lease = await cluster.create<Lease>({
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { ...place('holdfast-x'), labels },
+      ...{ spec: { holderIdentity: 'x' } },
+    });
+    await cluster.delete(KIND.lease, versionOf(lease), { resourceVersion: lease.metadata.resourceVersion });
+    const election = new LeaderElection(cluster, {
+      namespace: 'holdfast-system',
+      identity: 'x',
+      onElected: () => undefined,
+      onLost: () => undefined,
+    });
+    election.start();
+    await waitFor(async () => election.isLeader(), { timeoutMs: 10_000, otherwise: () => 'no leader' });
+    await election.release();
+
+    for (const kind of [KIND.deployment, KIND.statefulSet]) {
+      const spec = { replicas: 1, selector: { matchLabels: { app: 'x' } } };
+      const template = { metadata: { labels: { app: 'x' } }, spec: { containers: pod.containers } };
+      const { apiVersion, kind: name } = kind;
+      await ofPeople({ apiVersion, kind: name, metadata: place('x'), spec: { ...spec, template } });
+      const scale = await cluster.getScale(kind, place('x'));
+      await cluster.setScale(kind, versionOf(scale as KubeObject), 0);
+    }
+    expect(proxy.asked.filter(({ status }) => status === 403)).toEqual([]);
+    for (const used of new Set(proxy.asked.map(rightOf))) expect(TABLE).toContain(used);
+  }, 60_000);
+
+  test.each(DENIED)('nobody may %s', async (words) => {
+    const [verb, resource] = words.split(' ') as [string, string];
+    const [name, subresource] = resource.split('/');
+    const args = ['auth', 'can-i', verb, name as string, '--as=operator', '-A'];
+    const sub = subresource === undefined ? [] : [`--subresource=${subresource}`];
+    // It ends with code 1 for a no.
+    await expect(kubectl(server.kubeconfig, [...args, ...sub])).rejects.toThrow();
+  });
+
+  test('a Secret is refused, and the refusal is a KubeError', async () => {
+    const secret = { ...KIND.pod, kind: 'Secret', plural: 'secrets' };
+    const error = await cluster.get(secret, place('x')).catch((caught: unknown) => caught);
+    expect(isForbidden(error)).toBe(true);
+  });
+});
+
+describe('the table', () => {
+  test('has no wildcard, no Secret, and a reason for each right', () => {
+    for (const { group, resource, verbs, because } of RIGHTS) {
+      expect(`${group}/${resource} ${verbs.join(' ')}`).not.toMatch(/\*|secret|exec|token|bind|escalate|impersonate/);
+      expect(because).toMatch(/^[A-Z].*\.$/);
+    }
+  });
+});
