@@ -11,7 +11,8 @@ COPY package.json package-lock.json ./
 # Behind a proxy with an authority of its own: `--secret id=ca,src=FILE`. It does not stay in the image.
 RUN --mount=type=secret,id=ca \
     if [ -s /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
-    npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+    npm ci --omit=dev --ignore-scripts --no-audit --no-fund --cache /tmp/npm \
+    && rm -rf /tmp/npm
 
 FROM ${NODE_IMAGE}
 # The major versions of PostgreSQL whose servers this image can dump and load: "15 16 17 18".

@@ -1,3 +1,5 @@
+import type { RunnerSettings } from '../manifests/runner-pod.ts';
+
 /** What the admin told the operator; facts for every `decide`. Pure. */
 export interface Settings {
   /** Name that archives of this cluster are filed under. */
@@ -5,14 +7,4 @@ export interface Settings {
   /** Where the operator runs, its leader Lease and the locks of databases are. */
   readonly namespace: string;
   readonly runner: RunnerSettings;
-}
-
-export interface RunnerSettings {
-  readonly image: string;
-  readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
-  /** Kubernetes' ResourceRequirements for the runner's container. */
-  readonly resources?: {
-    readonly requests?: Readonly<Record<string, string>>;
-    readonly limits?: Readonly<Record<string, string>>;
-  };
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import type { RequestOptions } from 'node:https';
+import type { Agent, RequestOptions } from 'node:https';
+import type { KubeConfig } from '@kubernetes/client-node';
 import { HoldfastError } from '../lib/errors.ts';
 
 /** Where the API server is. */
@@ -11,6 +12,8 @@ export interface Server {
 export interface Access {
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized' | 'servername'>;
+  /** Where the way leads through a proxy: the one that knows it, certificates included. */
+  readonly agent?: Agent;
 }
 
 /** Who we are to the API server. `access` reads files anew each time it is asked; the caller keeps the answer for a while. */
@@ -46,6 +49,11 @@ async function kubeconfig(): Promise<Credentials> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   config.loadFromDefault();
+  return credentialsOf(config);
+}
+
+/** The current context of a kubeconfig that was read. */
+export function credentialsOf(config: KubeConfig): Credentials {
   const cluster = config.getCurrentCluster();
   if (cluster === null) {
     throw new HoldfastError('NoCluster', 'the kubeconfig has no current cluster', {
@@ -57,7 +65,8 @@ async function kubeconfig(): Promise<Credentials> {
     async access() {
       const options: RequestOptions & { headers: Record<string, string> } = { headers: {} };
       await config.applyToHTTPSOptions(options);
-      return { headers: lowerCased(options), tls: tlsOf(options) };
+      const proxied = cluster.proxyUrl ? { agent: options.agent as Agent } : {};
+      return { headers: lowerCased(options), tls: tlsOf(options), ...proxied };
     },
   };
 }

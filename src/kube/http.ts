@@ -125,6 +125,7 @@ export class Http {
   }
 
   private newAgent(access: Access): Agent | PlainAgent {
+    if (access.agent !== undefined) return access.agent;
     const options = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets: 64 };
     return this.credentials.url.protocol === 'http:'
       ? new PlainAgent(options)

@@ -58,12 +58,11 @@ export const RIGHTS: readonly Right[] = [
   },
   { group: 'events.k8s.io', resource: 'events', verbs: ['create'], because: 'They tell people what happened.' },
   ...['deployments', 'statefulsets'].flatMap((resource): Right[] => [
-    { group: 'apps', resource, verbs: ['get'], because: 'Its selector names the pods that must be gone.' },
     {
       group: 'apps',
       resource: `${resource}/scale`,
       verbs: ['get', 'update'],
-      because: 'To zero for a restore, and back.',
+      because: 'To zero for a restore, and back; it names the selector of the pods that must be gone.',
     },
   ]),
 ];

@@ -35,6 +35,8 @@ export const WATCH_TIMINGS: WatchTimings = {
 const FAILURES_BEFORE_RELIST = 3;
 
 export interface WatchOptions<T extends KubeObject> {
+  /** Absent: all namespaces. */
+  readonly namespace?: string;
   readonly labelSelector?: string;
   /** Called for each change, after the store has it. What it throws ends the operator (see `onFatal`), not the watch alone. */
   readonly onChange: (change: Change<T>) => void;
@@ -144,9 +146,10 @@ export class Reflector<T extends KubeObject> {
   }
 
   private async relist(): Promise<void> {
-    const { labelSelector } = this.options;
+    const { namespace, labelSelector } = this.options;
     const served = this.asked.length;
     const { items, resourceVersion } = await listAll(this.http, this.kind, {
+      ...(namespace === undefined ? {} : { namespace }),
       ...(labelSelector === undefined ? {} : { labelSelector }),
     });
     this.listed = monotonic();
@@ -188,7 +191,7 @@ export class Reflector<T extends KubeObject> {
     const random = this.options.random ?? Math.random;
     return {
       method: 'GET',
-      path: collectionPath(this.kind),
+      path: collectionPath(this.kind, this.options.namespace),
       query: {
         watch: 'true',
         allowWatchBookmarks: 'true',

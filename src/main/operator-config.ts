@@ -1,7 +1,8 @@
 import Type from 'typebox';
 import { Check } from 'typebox/value';
-import type { RunnerSettings, Settings } from '../controllers/settings.ts';
+import type { Settings } from '../controllers/settings.ts';
 import { HoldfastError, messageOf } from '../lib/errors.ts';
+import type { RunnerSettings } from '../manifests/runner-pod.ts';
 import { LOG_LEVELS, type LogLevel } from '../observability/log.ts';
 
 export interface OperatorConfig {

@@ -138,7 +138,7 @@ async function untilReady(name: string, server: TiedProcess, log: string, ready:
   }
 }
 
-export function apiServerFlags(dir: string, port: number, etcd: string): string[] {
+function apiServerFlags(dir: string, port: number, etcd: string): string[] {
   const pki = join(dir, 'pki');
   return [
     ...['--etcd-servers', etcd],

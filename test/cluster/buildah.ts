@@ -58,12 +58,13 @@ export async function loadImage(tar: string): Promise<void> {
   await buildah(['pull', '--quiet', `docker-archive:${tar}`]);
 }
 
-/** Removes every image of the same name with another tag, and the layers that only they used. */
+/** Removes every image of the same name with another tag, and layers that no image uses any more. */
 export async function removeOlderImages(name: string): Promise<void> {
   const repository = name.slice(0, name.lastIndexOf(':'));
   const listed = await buildah(['images', '--format', '{{.Name}}:{{.Tag}}']);
   const older = listed.split('\n').filter((image) => image.startsWith(`${repository}:`) && image !== name);
   if (older.length > 0) await buildah(['rmi', ...older]);
+  await buildah(['rmi', '--prune']);
 }
 
 /** Runs buildah on our store and returns what it prints. */

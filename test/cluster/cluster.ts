@@ -46,7 +46,7 @@ export interface ClusterNumber {
   number: number;
 }
 
-export type ClusterState =
+type ClusterState =
   /** Nothing of it is there. */
   | 'absent'
   /** Its files are there and none of its processes, as after a reboot: `upCluster` starts it again with its data. */

@@ -9,7 +9,7 @@ const repository = join(import.meta.dirname, '../..');
 const recipes = join(import.meta.dirname, '../images');
 
 /** Debian with Node and npm: what the Dockerfile expects as NODE_IMAGE. */
-export async function nodeBaseImage(): Promise<Image> {
+async function nodeBaseImage(): Promise<Image> {
   const files = await nodeFiles();
   return image({
     name: 'node',

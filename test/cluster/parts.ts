@@ -23,7 +23,7 @@ import type { Place } from './place.ts';
 import { program } from './programs.ts';
 
 /** A program and its arguments. */
-export type Command = readonly [string, ...string[]];
+type Command = readonly [string, ...string[]];
 
 export interface Parts extends Place {
   commands: Readonly<Record<DaemonName, Command>>;

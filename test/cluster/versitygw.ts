@@ -24,7 +24,7 @@ export interface LocalS3 {
   stop(): Promise<void>;
 }
 
-export interface BucketOptions {
+interface BucketOptions {
   versioning?: boolean;
   /** Object Lock, which includes versioning. */
   objectLock?: boolean;
@@ -98,7 +98,7 @@ async function startGateway(
   return server;
 }
 
-export function gatewayFlags(dir: string, hostAndPort: string): string[] {
+function gatewayFlags(dir: string, hostAndPort: string): string[] {
   return [
     ...['--port', hostAndPort, '--health', '/healthz', '--region', REGION, '--quiet'],
     ...['--iam-dir', join(dir, 'iam')],

@@ -82,6 +82,33 @@ test.each(["we\"ird 'db' 😀", '-lead', 'a=b', 'postgres://x', 'back\\slash', '
   60_000,
 );
 
+test('encoding and locale are kept, whoever provides them', async () => {
+  const variants = [
+    ['latin', `ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'`],
+    ['icu', `ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'de-u-kn' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'`],
+    ...(world.server.major >= 16 ? [['rules', `LOCALE_PROVIDER icu ICU_LOCALE 'und' ICU_RULES '&a < g'`]] : []),
+    ...(world.server.major >= 17
+      ? [['builtin', `ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'`]]
+      : []),
+  ] as const;
+  for (const [name, options] of variants) {
+    await world.sql('postgres', `CREATE DATABASE ${name} OWNER app TEMPLATE template0 ${options}`);
+    await world.sql(name, `CREATE TABLE word AS SELECT 'é' AS text`);
+    const before = await world.print(name);
+    const archive = await dumpOf(world, name);
+    // Once from the live database's own properties, once from the archive's.
+    for (const prepare of [[], [`DROP DATABASE ${name}`]]) {
+      await world.sql('postgres', 'SELECT 1', ...prepare);
+      const request = requestFor(archive, name);
+      await using target = await postgres.openTarget(world.access(name), world.superuser, request, world.context);
+      expect((await target.plan()).refusals).toEqual([]);
+      await loadInto(target, archive);
+      await target.swap(inTheFuture());
+      expect(await world.print(name)).toEqual(before);
+    }
+  }
+}, 60_000);
+
 test('a restore happens once only, and its mark outlives later restores', async () => {
   await anExampleDatabase(world, 'once');
   const archive = await dumpOf(world, 'once');

@@ -119,7 +119,18 @@ function fitting({ pattern }: Schema, length: number): string {
 }
 
 function against({ pattern = '', minLength = 0, maxLength = 1_000 }: Schema): string {
-  const candidates = ['Ü!', 'a b', '\u0001x', '-', '1.5h', 'UPPER', '../x', 'age2xyzxyz', 'AGE1UPPERCASE', 'a_'.repeat(3)];
+  const candidates = [
+    'Ü!',
+    'a b',
+    '\u0001x',
+    '-',
+    '1.5h',
+    'UPPER',
+    '../x',
+    'age2xyzxyz',
+    'AGE1UPPERCASE',
+    'a_'.repeat(3),
+  ];
   const found = candidates.find(
     (text) => !new RegExp(pattern).test(text) && text.length >= minLength && text.length <= maxLength,
   );

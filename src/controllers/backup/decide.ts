@@ -2,19 +2,20 @@ import type { Backup, BackupStatus } from '../../api/backup.ts';
 import type { BackupKey } from '../../api/backup-key.ts';
 import type { BackupStore } from '../../api/backup-store.ts';
 import { isTrue } from '../../api/conditions.ts';
+import type { NewLease } from '../../api/kubernetes.ts';
 import { jobName } from '../../api/names.ts';
 import { addressOf } from '../../api/postgresql.ts';
 import type { BackupResult } from '../../api/task.ts';
 import { formatDuration, parseDuration } from '../../lib/duration.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { runnerJob } from '../../manifests/runner-job.ts';
-import { BUSY_POLL, backoff } from '../../policy/backoff.ts';
 import { databaseAccessOf, storeAccessOf } from '../access.ts';
 import type { Action, Decision } from '../action.ts';
 import { isUsable } from '../backup-store/decide.ts';
-import { claimOn, databaseLock, type Holder, type LeaseFacts, releaseOf } from '../leases.ts';
+import { databaseLock, type Holder, type LeaseFacts } from '../leases.ts';
 import { holdUpOf, isOver, newest, POD_PATIENCE, type RunFacts, resultOf } from '../run-facts.ts';
 import type { Settings } from '../settings.ts';
+import { databaseBusy, deleteRun, releaseLock, removeOlder, retryTime, takeLock, until } from '../waiting.ts';
 import { folderOf } from './folder.ts';
 import type { KeyChoice } from './key.ts';
 import { completeStatus, failedStatus, pendingStatus, runningStatus } from './status.ts';
@@ -62,21 +63,21 @@ export function decide(facts: BackupFacts, now: Date): Decision<BackupStatus> {
   const found = stateOf(facts, now);
   switch (found.state) {
     case 'over':
-      return { actions: releaseLock(facts) };
+      return { actions: release(facts) };
     case 'running':
       return running(facts, found.run, now);
     case 'succeeded':
       // The lock goes first: a lock freed after the terminal status would be kept for ever by a crash in between.
-      return { actions: releaseLock(facts), status: completeStatus(facts, found.result, now) };
+      return { actions: release(facts), status: completeStatus(facts, found.result, now) };
     case 'failed':
-      return { actions: [...stopRuns(facts), ...releaseLock(facts)], status: failedStatus(facts, found.failure, now) };
+      return { actions: [...stopRuns(facts), ...release(facts)], status: failedStatus(facts, found.failure, now) };
     case 'unaccounted':
       return start(facts, { reportOnly: true }, now);
     case 'waiting':
       return {
-        actions: releaseLock(facts),
+        actions: release(facts),
         status: pendingStatus(facts, found.failure, now),
-        ...requeueBefore(found.retryAt ?? startDeadlineOf(facts), now, found.failure),
+        ...until(found.retryAt ?? startDeadlineOf(facts), now, found.failure),
       };
     case 'ready':
       return start(facts, { reportOnly: false }, now);
@@ -88,7 +89,7 @@ export function decide(facts: BackupFacts, now: Date): Decision<BackupStatus> {
 /** A run that does not get going waits like one that was not begun, and says what for. */
 function running(facts: BackupFacts, run: RunFacts, now: Date): Decision<BackupStatus> {
   const holdUp = holdUpOf(run, now);
-  const deadline = requeueBefore(startDeadlineOf(facts), now);
+  const deadline = until(startDeadlineOf(facts), now);
   const look = run.started ? deadline : { requeueAfter: Math.min(POD_PATIENCE, deadline.requeueAfter ?? POD_PATIENCE) };
   if (holdUp === undefined || run.started) return { actions: [], status: runningStatus(facts, run, now), ...look };
   return { actions: [], status: pendingStatus(facts, holdUp, now), ...look };
@@ -158,7 +159,7 @@ function startState(facts: BackupFacts, run: RunFacts | undefined, now: Date): B
   if (wait !== undefined && now >= startDeadlineOf(facts))
     return { state: 'failed', failure: deadlineExceeded(facts, wait) };
   if (missing !== undefined) return { state: 'waiting', failure: missing };
-  const retryAt = retryTime(facts, run);
+  const retryAt = retryTime(facts.backup.status?.startTime, run);
   if (last !== undefined && retryAt !== undefined && now < retryAt) return { state: 'waiting', failure: last, retryAt };
   if (facts.store === undefined || 'wait' in facts.key) return { state: 'waiting', failure: UNREACHABLE };
   return { state: 'ready', store: facts.store, key: facts.key.key };
@@ -194,21 +195,11 @@ function keyIsMissing({ key }: BackupFacts): Failure | undefined {
 }
 
 function databaseIsBusy({ lock, backup }: BackupFacts): Failure | undefined {
-  const claim = claimOn(lock, holderOf(backup));
-  if (claim.claim !== 'busy') return undefined;
-  return {
-    reason: 'DatabaseBusy',
-    message: `${claim.lease.holder} is at work on this database; this backup starts when it is over.`,
-  };
+  return databaseBusy(lock, holderOf(backup));
 }
 
 function lastFailure(run: RunFacts | undefined): Failure | undefined {
   return run?.report !== undefined && !run.report.ok ? run.report.failure : undefined;
-}
-
-function retryTime({ backup }: BackupFacts, run: RunFacts | undefined): Date | undefined {
-  if (run?.ended === undefined) return undefined;
-  return new Date(run.ended.getTime() + backoff(new Date(backup.status?.startTime ?? run.ended), run.ended));
 }
 
 /**
@@ -245,39 +236,26 @@ function start(facts: BackupFacts, { reportOnly }: { reportOnly: boolean }, now:
     activeDeadlineSeconds: spec.activeDeadlineSeconds ?? 86_400,
   });
   return {
-    actions: [...(reportOnly ? [] : takeLock(facts)), { action: 'createJob', job }, ...removeOlder(facts)],
+    actions: [
+      ...(reportOnly ? [] : takeLock(facts.lock, holderOf(backup), lockOf(facts))),
+      { action: 'createJob', job },
+      ...removeOlder(facts.runs, metadata.namespace),
+    ],
     status: runningStatus(facts, { attempt, name: jobName(metadata, 'backup', attempt) }, now),
     statusOnFailure: (failure) => pendingStatus(facts, failure, now),
   };
 }
 
-function takeLock({ lock, backup, settings }: BackupFacts): Action[] {
-  const claim = claimOn(lock, holderOf(backup));
-  const create: Action = {
-    action: 'createLease',
-    lease: databaseLock(settings.namespace, addressOf(backup.spec.source.postgresql), holderOf(backup)),
-  };
-  if (claim.claim === 'held') return [];
-  return claim.claim === 'stale' ? [releaseOf(claim.lease), create] : [create];
+function lockOf({ backup, settings }: BackupFacts): NewLease {
+  return databaseLock(settings.namespace, addressOf(backup.spec.source.postgresql), holderOf(backup));
 }
 
-function releaseLock({ lock, backup }: BackupFacts): Action[] {
-  return lock?.holderUid === backup.metadata.uid ? [releaseOf(lock)] : [];
-}
-
-/** Of many attempts the last two are enough to look at; what the others said was in the status. */
-function removeOlder({ runs, backup }: BackupFacts): Action[] {
-  return runs.slice(0, -1).flatMap((run): Action[] => deleteJob(run, backup));
-}
-
-function deleteJob(run: RunFacts, { metadata }: Backup): Action[] {
-  return run.job === undefined
-    ? []
-    : [{ action: 'deleteJob', namespace: metadata.namespace, name: run.name, uid: run.job.uid }];
+function release({ lock, backup }: BackupFacts): Action[] {
+  return releaseLock(lock, holderOf(backup));
 }
 
 function stopRuns({ runs, backup }: BackupFacts): Action[] {
-  return runs.filter((run) => !isOver(run)).flatMap((run) => deleteJob(run, backup));
+  return runs.filter((run) => !isOver(run)).flatMap((run) => deleteRun(run, backup.metadata.namespace));
 }
 
 function holderOf(backup: Backup): Holder {
@@ -302,10 +280,4 @@ function startDeadlineOf({ backup }: BackupFacts): Date {
 
 function deadlineExceeded(facts: BackupFacts, wait: Failure): Failure {
   return { ...wait, message: `Could not start within ${startDeadlineText(facts)}. ${wait.message}` };
-}
-
-function requeueBefore(instant: Date, now: Date, waitsFor?: Failure): { requeueAfter?: number } {
-  const rest = instant.getTime() - now.getTime();
-  if (rest <= 0) return {};
-  return { requeueAfter: waitsFor?.reason === 'DatabaseBusy' ? Math.min(rest, BUSY_POLL) : rest };
 }

@@ -5,6 +5,7 @@ import { formatBytes } from '../../lib/bytes.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { storeAccessOf } from '../access.ts';
 import type { RunFacts } from '../run-facts.ts';
+import { said } from '../waiting.ts';
 import type { BackupFacts } from './decide.ts';
 import { folderOf } from './folder.ts';
 
@@ -79,13 +80,6 @@ function compose(facts: BackupFacts, now: Date, own: BackupStatus, reports: read
     ...own,
     observedGeneration: generation,
     conditions: summarise(status?.conditions, reports, generation, now),
-  };
-}
-
-function said(failure: Failure): { reason: string; message: string } {
-  return {
-    reason: failure.reason,
-    message: failure.hint === undefined ? failure.message : `${failure.message} ${failure.hint}`,
   };
 }
 

@@ -1,10 +1,11 @@
+import type { NewLease } from '../../api/kubernetes.ts';
 import { FINALIZERS, jobName } from '../../api/names.ts';
 import type { RestoreStatus } from '../../api/restore.ts';
 import type { Failure } from '../../lib/errors.ts';
-import { BUSY_POLL } from '../../policy/backoff.ts';
 import type { Action, Decision } from '../action.ts';
-import { claimOn, databaseLock, releaseOf, scaleLease } from '../leases.ts';
+import { databaseLock, releaseOf, scaleLease } from '../leases.ts';
 import { holdUpOf, newest, POD_PATIENCE, resultOf } from '../run-facts.ts';
+import { releaseLock, removeOlder, takeLock, until } from '../waiting.ts';
 import { endingStep } from './ending.ts';
 import { expire } from './expire.ts';
 import { holderOf, loadJobName, type Outcome, type RestoreFacts, startDeadlineOf, takenWorkloads } from './facts.ts';
@@ -65,7 +66,7 @@ export function decide(facts: RestoreFacts, now: Date): Decision<RestoreStatus> 
 
 function wait(facts: RestoreFacts, failure: Failure, retryAt: Date | undefined, now: Date): Decision<RestoreStatus> {
   return {
-    actions: releaseLock(facts),
+    actions: release(facts),
     status: waitingStatus(facts, failure, now),
     ...until(retryAt ?? startDeadlineOf(facts), now, failure),
   };
@@ -75,16 +76,12 @@ function wait(facts: RestoreFacts, failure: Failure, retryAt: Date | undefined, 
 function plan(facts: RestoreFacts, needs: Needs, now: Date): Decision<RestoreStatus> {
   const { restore, runs } = facts;
   const attempt = Math.max(restore.status?.attempts ?? 0, newest(runs, 'plan')?.attempt ?? 0) + 1;
-  const older = runs.filter(({ purpose }) => purpose === 'plan').slice(0, -1);
+  const plans = runs.filter(({ purpose }) => purpose === 'plan');
   return {
     actions: [
-      ...takeLock(facts, needs),
+      ...takeLock(facts.lock, holderOf(restore), lockOf(facts, needs)),
       { action: 'createJob', job: planJob(facts, needs, attempt) },
-      ...older.flatMap((run): Action[] =>
-        run.job === undefined
-          ? []
-          : [{ action: 'deleteJob', namespace: restore.metadata.namespace, name: run.name, uid: run.job.uid }],
-      ),
+      ...removeOlder(plans, restore.metadata.namespace),
     ],
     status: progressStatus(
       facts,
@@ -160,7 +157,7 @@ function end(facts: RestoreFacts, outcome: Outcome, now: Date): Decision<Restore
     case 'done':
       return {
         // The lock goes first: freed after the terminal status, a crash in between would keep it for ever.
-        actions: releaseLock(facts),
+        actions: release(facts),
         status: terminalStatus(
           facts,
           outcome,
@@ -188,7 +185,7 @@ function leave(facts: RestoreFacts, now: Date): Decision<RestoreStatus> {
     case 'act':
       return { actions: next.actions, requeueAfter: next.requeueAfter };
     case 'done':
-      return { actions: [...releaseLock(facts), { action: 'removeFinalizer', finalizer: FINALIZERS.restore }] };
+      return { actions: [...release(facts), { action: 'removeFinalizer', finalizer: FINALIZERS.restore }] };
     default:
       return next satisfies never;
   }
@@ -197,27 +194,14 @@ function leave(facts: RestoreFacts, now: Date): Decision<RestoreStatus> {
 /** A crash between terminal status and finalizer leaves the finalizer; it goes here. */
 function over(facts: RestoreFacts, now: Date): Decision<RestoreStatus> {
   const guarded = facts.restore.metadata.finalizers?.includes(FINALIZERS.restore) === true;
-  if (guarded)
-    return { actions: [...releaseLock(facts), { action: 'removeFinalizer', finalizer: FINALIZERS.restore }] };
+  if (guarded) return { actions: [...release(facts), { action: 'removeFinalizer', finalizer: FINALIZERS.restore }] };
   return expire(facts, now);
 }
 
-function takeLock({ lock, restore, settings }: RestoreFacts, { backup }: Needs): Action[] {
-  const claim = claimOn(lock, holderOf(restore));
-  const create: Action = {
-    action: 'createLease',
-    lease: databaseLock(settings.namespace, targetOf(restore, backup), holderOf(restore)),
-  };
-  if (claim.claim === 'held') return [];
-  return claim.claim === 'stale' ? [releaseOf(claim.lease), create] : [create];
+function lockOf({ restore, settings }: RestoreFacts, { backup }: Needs): NewLease {
+  return databaseLock(settings.namespace, targetOf(restore, backup), holderOf(restore));
 }
 
-function releaseLock({ lock, restore }: RestoreFacts): Action[] {
-  return lock?.holderUid === restore.metadata.uid ? [releaseOf(lock)] : [];
-}
-
-function until(instant: Date, now: Date, waitsFor?: Failure): { requeueAfter?: number } {
-  const rest = instant.getTime() - now.getTime();
-  if (rest <= 0) return {};
-  return { requeueAfter: waitsFor?.reason === 'DatabaseBusy' ? Math.min(rest, BUSY_POLL) : rest };
+function release({ lock, restore }: RestoreFacts): Action[] {
+  return releaseLock(lock, holderOf(restore));
 }

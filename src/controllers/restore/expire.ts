@@ -4,6 +4,7 @@ import { parseDuration } from '../../lib/duration.ts';
 import { backoff } from '../../policy/backoff.ts';
 import type { Action, Decision } from '../action.ts';
 import { isOver, newest, resultOf } from '../run-facts.ts';
+import { removeOlder } from '../waiting.ts';
 import type { RestoreFacts } from './facts.ts';
 import { cleanupJob } from './jobs.ts';
 
@@ -48,11 +49,6 @@ function gone(status: RestoreStatus): Decision<RestoreStatus> {
 function dropIt(facts: RestoreFacts, attempt: number): Action[] {
   const job = cleanupJob(facts, 'expire', attempt);
   if (job === undefined) return [];
-  const older = facts.runs.filter(({ purpose }) => purpose === 'expire').slice(0, -1);
-  const removals = older.flatMap((run): Action[] =>
-    run.job === undefined
-      ? []
-      : [{ action: 'deleteJob', namespace: facts.restore.metadata.namespace, name: run.name, uid: run.job.uid }],
-  );
-  return [{ action: 'createJob', job }, ...removals];
+  const expiries = facts.runs.filter(({ purpose }) => purpose === 'expire');
+  return [{ action: 'createJob', job }, ...removeOlder(expiries, facts.restore.metadata.namespace)];
 }

@@ -5,9 +5,9 @@ import { FINALIZERS } from '../../api/names.ts';
 import type { PlanResult } from '../../api/task.ts';
 import { formatDuration, parseDuration } from '../../lib/duration.ts';
 import type { Failure } from '../../lib/errors.ts';
-import { backoff } from '../../policy/backoff.ts';
 import { claimOn } from '../leases.ts';
 import { holdUpOf, isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
+import { databaseBusy, retryTime } from '../waiting.ts';
 import {
   holderOf,
   isTerminal,
@@ -222,11 +222,6 @@ function failureOf(run: RunFacts): Failure {
   );
 }
 
-function retryTime(startTime: string | undefined, run: RunFacts | undefined): Date | undefined {
-  if (run?.ended === undefined) return undefined;
-  return new Date(run.ended.getTime() + backoff(new Date(startTime ?? run.ended), run.ended));
-}
-
 function backupIsMissing({ backup, restore }: RestoreFacts): Failure | undefined {
   if (backup !== undefined) return undefined;
   const { name } = restore.spec.from.backupRef;
@@ -279,12 +274,7 @@ function identityIsMissing({ identity }: RestoreFacts): Failure | undefined {
 }
 
 function databaseIsBusy({ lock, restore }: RestoreFacts): Failure | undefined {
-  const claim = claimOn(lock, holderOf(restore));
-  if (claim.claim !== 'busy') return undefined;
-  return {
-    reason: 'DatabaseBusy',
-    message: `${claim.lease.holder} is at work on this database; this restore starts when it is over.`,
-  };
+  return databaseBusy(lock, holderOf(restore));
 }
 
 function deadlineExceeded(facts: RestoreFacts, wait: Failure): Failure {

@@ -2,6 +2,7 @@ import { type ConditionReport, instant, summarise } from '../../api/conditions.t
 import type { RestoreStatus } from '../../api/restore.ts';
 import type { CleanupResult, PlanResult, RestoreResult } from '../../api/task.ts';
 import type { Failure } from '../../lib/errors.ts';
+import { said } from '../waiting.ts';
 import { type Outcome, type RestoreFacts, takenWorkloads } from './facts.ts';
 import type { Conclusion } from './states.ts';
 
@@ -167,11 +168,4 @@ function inProgress(story: { readonly reason: string; readonly message: string }
     { type: 'Complete', status: 'False', ...story },
     { type: 'Reconciling', status: 'True', ...story },
   ];
-}
-
-function said(failure: Failure): { reason: string; message: string } {
-  return {
-    reason: failure.reason,
-    message: failure.hint === undefined ? failure.message : `${failure.message} ${failure.hint}`,
-  };
 }

@@ -216,9 +216,3 @@ async function prepare({ client, connection }: Client, signal: AbortSignal): Pro
     throw caught;
   }
 }
-
-/** SQLSTATE of an error that the server sent, or the system's code of one that never got there. */
-export function codeOf(caught: unknown): string | undefined {
-  const code = (caught as { code?: unknown } | null)?.code;
-  return typeof code === 'string' ? code : undefined;
-}

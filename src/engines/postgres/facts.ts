@@ -2,7 +2,8 @@ import type { DatabaseProperties, DatabaseSetting } from '../../archive/contents
 import { messageOf } from '../../lib/errors.ts';
 import type { TargetRequest } from '../engine.ts';
 import { granteesOf } from './acl.ts';
-import { codeOf, connect, type Session } from './connection.ts';
+import { connect, type Session } from './connection.ts';
+import { codeOf } from './faults.ts';
 import type { Hold } from './hold.ts';
 import type { DatabaseNotes } from './marker.ts';
 import { countObjects } from './objects.ts';

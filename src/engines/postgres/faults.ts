@@ -65,17 +65,18 @@ export function connectFault(caught: unknown, endpoint: Endpoint): HoldfastError
   if (said.startsWith('SASL:')) {
     return notAllowed(endpoint, `the proof of the password failed (${said.replace(/^SASL: ?/, '')})`);
   }
-  const code = codeWithin(caught);
+  const code = codeOf(caught);
   const explain = (code === undefined ? undefined : EXPLANATIONS[code]) ?? unreachable;
   return explain(endpoint, said);
 }
 
-/** A name with several addresses fails with one error for each of them. */
-function codeWithin(caught: unknown): string | undefined {
+/** SQLSTATE of an error that the server sent, or the system's code of one that never got there. */
+export function codeOf(caught: unknown): string | undefined {
   const code = (caught as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : undefined;
 }
 
+/** A name with several addresses fails with one error for each of them. */
 function sayingOf(caught: unknown): string {
   if (caught instanceof AggregateError && caught.errors.length > 0) return caught.errors.map(messageOf).join('; ');
   const said = messageOf(caught);
@@ -86,7 +87,7 @@ function sayingOf(caught: unknown): string {
 export function statementFault(caught: unknown, doing: string, reason = 'DatabaseError'): HoldfastError {
   if (caught instanceof HoldfastError) return caught;
   const message = `${doing} failed: ${messageOf(caught)}`;
-  if (isLostConnection(codeWithin(caught))) return notReady('DatabaseUnreachable', message, undefined, caught);
+  if (isLostConnection(codeOf(caught))) return notReady('DatabaseUnreachable', message, undefined, caught);
   return new HoldfastError(reason, message, { cause: caught });
 }
 

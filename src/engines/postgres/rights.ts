@@ -83,7 +83,7 @@ const mayActForOwner: Rule = ({ facts, database }) => {
   if (owner.superuser && live !== undefined) {
     const statement = `ALTER DATABASE ${identifier(database)} OWNER TO ${identifier(self.name)};`;
     return [
-      { reason: 'RightMissing', message, hint: `${statement} (membership in a superuser would give away the server)` },
+      { reason: 'RightMissing', message, hint: `${statement} -- membership in a superuser would give away the server` },
     ];
   }
   return [{ reason: 'RightMissing', message, hint: grantOf(owner.name, self.name, server.major, owner.maySet) }];

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, type Session } from './connection.ts';
+import type { Session } from './connection.ts';
+import { codeOf } from './faults.ts';
 
 /** A client that reconnects at once is met again this soon. */
 const ROUND_MS = 25;

@@ -1,6 +1,7 @@
 import type { RestoreIdentity } from '../../api/task.ts';
 import { HoldfastError, messageOf } from '../../lib/errors.ts';
-import { codeOf, type Session } from './connection.ts';
+import type { Session } from './connection.ts';
+import { codeOf } from './faults.ts';
 import { type DatabaseNotes, writeNotes } from './marker.ts';
 import { type DatabaseFacts, describeDatabase } from './properties.ts';
 import { endSessionsUntil, sessionsOf } from './sessions.ts';

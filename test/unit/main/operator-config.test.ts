@@ -1,0 +1,61 @@
+import { describe, expect, test } from '@jest/globals';
+import { HoldfastError } from '../../../src/lib/errors.ts';
+import { operatorConfig } from '../../../src/main/operator-config.ts';
+
+const COMPLETE = {
+  HOLDFAST_CLUSTER_NAME: 'north',
+  HOLDFAST_NAMESPACE: 'holdfast-system',
+  HOLDFAST_RUNNER_IMAGE: 'registry.example.com/holdfast:1',
+};
+
+describe("the operator's environment", () => {
+  test('needs three variables, the rest has defaults', () => {
+    expect(operatorConfig(COMPLETE)).toEqual({
+      settings: {
+        clusterName: 'north',
+        namespace: 'holdfast-system',
+        runner: { image: 'registry.example.com/holdfast:1', imagePullPolicy: 'IfNotPresent' },
+      },
+      logLevel: 'info',
+      port: 8080,
+    });
+  });
+
+  test('may say all', () => {
+    const config = operatorConfig({
+      ...COMPLETE,
+      HOLDFAST_RUNNER_IMAGE_PULL_POLICY: 'Never',
+      HOLDFAST_RUNNER_RESOURCES: '{"requests":{"cpu":"100m"},"limits":{"memory":"512Mi"}}',
+      HOLDFAST_LOG_LEVEL: 'debug',
+      HOLDFAST_PORT: '0',
+    });
+    expect(config.settings.runner.resources).toEqual({ requests: { cpu: '100m' }, limits: { memory: '512Mi' } });
+    expect([config.settings.runner.imagePullPolicy, config.logLevel, config.port]).toEqual(['Never', 'debug', 0]);
+  });
+
+  test.each([
+    ['HOLDFAST_CLUSTER_NAME', ''],
+    ['HOLDFAST_CLUSTER_NAME', 'North'],
+    ['HOLDFAST_CLUSTER_NAME', 'a/b'],
+    ['HOLDFAST_CLUSTER_NAME', '..'],
+    ['HOLDFAST_CLUSTER_NAME', 'x'.repeat(64)],
+    ['HOLDFAST_NAMESPACE', 'a.b'],
+    ['HOLDFAST_RUNNER_IMAGE', 'a b'],
+    ['HOLDFAST_RUNNER_IMAGE_PULL_POLICY', 'always'],
+    ['HOLDFAST_RUNNER_RESOURCES', '{'],
+    ['HOLDFAST_RUNNER_RESOURCES', '{"limits":{"memory":512}}'],
+    ['HOLDFAST_RUNNER_RESOURCES', '{"limit":{}}'],
+    ['HOLDFAST_LOG_LEVEL', 'loud'],
+    ['HOLDFAST_PORT', '80a'],
+    ['HOLDFAST_PORT', '65536'],
+    ['HOLDFAST_PORT', '-1'],
+  ])('is refused for %s=%s, by name', (name, value) => {
+    const read = () => operatorConfig({ ...COMPLETE, [name]: value });
+    expect(read).toThrow(HoldfastError);
+    expect(read).toThrow(`${name} must be`);
+  });
+
+  test('is refused once, with everything that is wrong', () => {
+    expect(() => operatorConfig({})).toThrow(/CLUSTER_NAME.*NAMESPACE.*RUNNER_IMAGE/s);
+  });
+});
