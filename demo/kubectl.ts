@@ -2,18 +2,6 @@
 import { stringify } from 'yaml';
 import { run } from '../test/cluster/command.ts';
 
-/** Any object; the demo reads few fields and says which where it does. */
-export interface KubernetesObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace?: string;
-    readonly labels?: Readonly<Record<string, string>>;
-  };
-  readonly [field: string]: unknown;
-}
-
 export class Kubectl {
   readonly program: string;
   readonly kubeconfig: string;

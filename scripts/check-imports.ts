@@ -4,6 +4,7 @@
  */
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
+import './lint/swc-using.ts';
 import { cruise, type IViolation } from 'dependency-cruiser';
 import { options, rules } from './lint/import-rules.ts';
 

@@ -6,7 +6,7 @@ const root = join(import.meta.dirname, '..');
 
 const CHECKS: readonly { name: string; argv: readonly [string, ...string[]] }[] = [
   { name: 'types', argv: ['tsc'] },
-  { name: 'lint and format', argv: ['biome', 'ci', '.'] },
+  { name: 'lint and format', argv: ['biome', 'ci', '--error-on-warnings', '.'] },
   { name: 'import directions', argv: ['node', 'scripts/check-imports.ts'] },
   { name: 'unused files, exports and packages', argv: ['knip'] },
   { name: 'generated files', argv: ['node', 'scripts/generate.ts', '--check'] },

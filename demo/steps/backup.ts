@@ -48,7 +48,7 @@ export function describe(figures: Fingerprint): string {
   return `${figures.customers.toLocaleString('en')} customers, ${figures.orders.toLocaleString('en')} orders, checksum ${figures.checksum}`;
 }
 
-export function summary(status: BackupStatus): string {
+function summary(status: BackupStatus): string {
   const { sizes, startTime, completionTime } = status;
   const took = Date.parse(completionTime ?? '') - Date.parse(startTime ?? '');
   const bytes = sizes === undefined ? '' : `${formatBytes(sizes.source)} dumped, ${formatBytes(sizes.stored)} stored, `;

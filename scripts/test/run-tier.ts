@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { formatDuration } from '../../src/lib/duration.ts';
 import type { JestResults, TierRun } from './summary.ts';
 import type { Tier } from './tiers.ts';
@@ -47,7 +48,7 @@ function readResults(file: string): JestResults | undefined {
 /** Patterns of paths go first: jest's list options take every word that follows them. */
 function jestArgv(tier: Tier, jestArguments: readonly string[]): string[] {
   return [
-    join(root, 'node_modules', 'jest', 'bin', 'jest.js'),
+    fileURLToPath(import.meta.resolve('jest/bin/jest')),
     ...jestArguments,
     `--selectProjects=${tier.name}`,
     ...(tier.workers === 1 ? ['--runInBand'] : [`--maxWorkers=${tier.workers}`]),

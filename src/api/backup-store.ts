@@ -2,7 +2,7 @@ import Type, { type Static } from 'typebox';
 import { commonStatus } from './conditions.ts';
 import { NameReference, type Resource } from './meta.ts';
 
-export const S3Schema = Type.Object({
+const S3Schema = Type.Object({
   endpoint: Type.String({
     minLength: 1,
     maxLength: 512,

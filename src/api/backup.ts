@@ -38,7 +38,7 @@ export const BackupSpecSchema = Type.Object(
   },
 );
 
-export const BACKUP_PHASES = ['Pending', 'Running', 'Complete', 'Failed'] as const;
+const BACKUP_PHASES = ['Pending', 'Running', 'Complete', 'Failed'] as const;
 
 export const BackupStatusSchema = Type.Object({
   ...commonStatus,

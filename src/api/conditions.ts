@@ -10,7 +10,7 @@ export interface Condition {
   readonly observedGeneration: number;
 }
 
-export const ConditionSchema = Type.Object({
+const ConditionSchema = Type.Object({
   type: Type.String({ maxLength: 316 }),
   status: Type.Enum(['True', 'False', 'Unknown']),
   reason: Type.String({ minLength: 1, maxLength: 1024 }),

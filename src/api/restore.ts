@@ -6,7 +6,7 @@ import { NameReference, ObjectName, type Resource, SecretKeyReference } from './
 import { PostgresqlTargetSchema } from './postgresql.ts';
 
 /** A workload that a restore takes to zero; only what has a scale subresource that our account may use. */
-export const WorkloadSchema = Type.Object({
+const WorkloadSchema = Type.Object({
   apiVersion: Type.Optional(Type.Enum(['apps/v1'], { default: 'apps/v1' })),
   kind: Type.Enum(['Deployment', 'StatefulSet']),
   name: ObjectName(),
@@ -89,15 +89,7 @@ export const RestoreSpecSchema = Type.Object(
   },
 );
 
-export const RESTORE_PHASES = [
-  'Pending',
-  'Resolving',
-  'Quiescing',
-  'Loading',
-  'Resuming',
-  'Complete',
-  'Failed',
-] as const;
+const RESTORE_PHASES = ['Pending', 'Resolving', 'Quiescing', 'Loading', 'Resuming', 'Complete', 'Failed'] as const;
 
 export const RestoreStatusSchema = Type.Object({
   ...commonStatus,

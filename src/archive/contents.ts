@@ -9,7 +9,7 @@ const DatabaseSettingSchema = Type.Object({
 });
 
 /** What a dump of one database does not carry, but a restored one must have. */
-export const DatabasePropertiesSchema = Type.Object({
+const DatabasePropertiesSchema = Type.Object({
   owner: Type.String(),
   encoding: Type.String(),
   /** c: libc, i: ICU, b: builtin (17 and newer). */

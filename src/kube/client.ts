@@ -8,7 +8,7 @@ import { KIND, type KindRef, kindOf } from './kinds.ts';
 import { collectionPath, objectPath } from './paths.ts';
 
 /** The API server's own default of a page that neither strains it nor takes long to parse. */
-export const PAGE_SIZE = 500;
+const PAGE_SIZE = 500;
 
 export interface ListPage<T extends KubeObject> {
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };

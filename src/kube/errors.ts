@@ -48,4 +48,3 @@ export const isConflict = is(409, 'Conflict');
 export const isForbidden = is(403);
 /** The history that was asked for is compacted: only a new list helps. */
 export const isGone = is(410);
-export const isInvalid = is(422);

@@ -7,7 +7,7 @@ import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import { microTime } from './event.ts';
 import { KIND } from './kinds.ts';
 
-export const LEADER_LEASE = 'holdfast-leader';
+const LEADER_LEASE = 'holdfast-leader';
 
 export interface LeaderTimings {
   /** Milliseconds without a renewal after which another may take the Lease. */

@@ -23,7 +23,7 @@ export interface WatchTimings {
   readonly healthy: number;
 }
 
-export const WATCH_TIMINGS: WatchTimings = {
+const WATCH_TIMINGS: WatchTimings = {
   serverSeconds: 300,
   silence: 150_000,
   relistAfter: 900_000,

@@ -29,7 +29,7 @@ export function encodeManifest(manifest: Manifest): { readonly bytes: Uint8Array
   return { bytes, digest: sizedDigestOf(bytes).sha256 };
 }
 
-export function parseManifest(bytes: Uint8Array): StoredManifest {
+function parseManifest(bytes: Uint8Array): StoredManifest {
   const { sha256: digest, size } = sizedDigestOf(bytes);
   let value: unknown;
   try {

@@ -34,7 +34,7 @@ async function bootstrapDebian(name: string, target: string): Promise<void> {
   await withBuildah(async () => {
     const container = (await buildah(['from', 'scratch'])).trim();
     const root = (await buildah(['mount', container])).trim();
-    await run(bootstrap, [root], { log: join(cacheRoot(), 'logs', 'debootstrap.log') });
+    await run(bootstrap, [root], { log: join(cacheRoot(), 'logs', 'debootstrap.log'), tied: true });
     await buildah(['umount', container]);
     await buildah(['commit', '--quiet', '--rm', container, name]);
     await saveImage(name, target);

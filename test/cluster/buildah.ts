@@ -1,7 +1,7 @@
 /** Builds images with buildah in a store of its own below the cache folder, so that the machine's own stays as it is. */
 import { join } from 'node:path';
 import { cacheRoot } from './cache-root.ts';
-import { run } from './command.ts';
+import { type CommandOptions, run } from './command.ts';
 import { ensureDebianPackages } from './debian.ts';
 import { withLock } from './lock.ts';
 
@@ -31,14 +31,15 @@ export async function withBuildah(work: () => Promise<void>): Promise<void> {
 /** Builds from a Dockerfile; layers that did not change come from earlier builds. */
 export async function buildImage(build: ImageBuild): Promise<void> {
   const buildArgs = Object.entries(build.buildArgs).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
-  await buildah([
+  const args = [
     // A chroot is enough for a build and works without the rights that a container would need.
     ...['bud', '--isolation', 'chroot', '--layers', '--pull-never'],
     ...secrets(),
     ...buildArgs,
     ...(build.stage === undefined ? [] : ['--target', build.stage]),
     ...['--file', build.dockerfile, '--tag', build.name, build.context],
-  ]);
+  ];
+  await buildah(args, { tied: true });
 }
 
 export async function imageExists(name: string): Promise<boolean> {
@@ -68,9 +69,9 @@ export async function removeOlderImages(name: string): Promise<void> {
 }
 
 /** Runs buildah on our store and returns what it prints. */
-export async function buildah(args: readonly string[]): Promise<string> {
+export async function buildah(args: readonly string[], options: Pick<CommandOptions, 'tied'> = {}): Promise<string> {
   const store = ['--root', join(cacheRoot(), 'containers'), '--runroot', '/run/holdfast-containers'];
-  return run('buildah', [...store, ...args], { log: join(cacheRoot(), 'logs', 'buildah.log') });
+  return run('buildah', [...store, ...args], { ...options, log: join(cacheRoot(), 'logs', 'buildah.log') });
 }
 
 /** The authority of a proxy that this machine is behind, for the time of the build alone. */

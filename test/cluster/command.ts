@@ -10,6 +10,11 @@ export interface CommandOptions {
   input?: string;
   /** A file that gets everything the program says on standard error, for the person who looks into a failure. */
   log?: string;
+  /**
+   * Ends with this process even when that is killed, and takes along all that it has started. For work that nobody
+   * would wait for any more and that would get in the way of the next attempt.
+   */
+  tied?: boolean;
 }
 
 /** A program that could not be started, or that ended with anything but 0. */
@@ -73,7 +78,8 @@ function finished(
   log: number | undefined,
 ): Promise<Finished> {
   const { promise, resolve, reject } = Promise.withResolvers<Finished>();
-  const child = spawn(command, args, {
+  const [program, ...rest] = options.tied === true ? [...tiedPrefix(), command, ...args] : [command, ...args];
+  const child = spawn(program, rest, {
     cwd: options.cwd,
     env: options.env ?? process.env,
     stdio: ['pipe', 'pipe', log ?? 'pipe'],
@@ -96,6 +102,15 @@ function finished(
     }),
   );
   return promise;
+}
+
+/**
+ * The kernel tells the first process of our death; a process namespace of its own, where we may make one, passes that
+ * on to all its descendants.
+ */
+function tiedPrefix(): [string, ...string[]] {
+  const namespace = process.getuid?.() === 0 ? ['unshare', '--pid', '--fork', '--kill-child', '--'] : [];
+  return ['setpriv', '--pdeathsig', 'KILL', '--', ...namespace];
 }
 
 function openLog(path: string, command: string, args: readonly string[]): number {

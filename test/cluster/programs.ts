@@ -109,6 +109,7 @@ async function build(name: ModuleName, module: GoModule, linkerFlags: string, ta
       cwd: join(sources, name),
       env: { ...process.env, ...goSettings },
       log: join(cacheRoot(), 'logs', `build-${name}.log`),
+      tied: true,
     }).catch((cause: unknown) => {
       throw new Error(`${name} could not be built. It needs Go 1.26 (go.dev/dl) and the Go module proxy.`, { cause });
     });

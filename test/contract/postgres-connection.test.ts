@@ -2,7 +2,8 @@ import { chmod, chown, copyFile, readFile, stat, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { connect, type Endpoint } from '../../src/engines/postgres/connection.ts';
+import { connect } from '../../src/engines/postgres/connection.ts';
+import type { Endpoint } from '../../src/engines/postgres/endpoint.ts';
 import { issue, makeAuthority } from '../cluster/pki.ts';
 import { dumpOf, PASSWORD, type PostgresWorld, postgresWorld } from '../support/postgres-world.ts';
 

@@ -67,8 +67,8 @@ async function explain(kubectl: Kubectl, resource: string, object: unknown): Pro
   return `${resource} ${run.metadata.name} is ${JSON.stringify(run.status ?? {}, undefined, 2)}\n${facts}`;
 }
 
-export const isComplete = (run: Run) => isTrue(run.status?.conditions, 'Complete');
-export const isFailed = (run: Run) => isTrue(run.status?.conditions, 'Failed');
+const isComplete = (run: Run) => isTrue(run.status?.conditions, 'Complete');
+const isFailed = (run: Run) => isTrue(run.status?.conditions, 'Failed');
 
 export function untilComplete<T extends Run>(
   kubectl: Kubectl,

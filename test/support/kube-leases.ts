@@ -3,7 +3,7 @@ import type { Lease } from '../../src/api/kubernetes.ts';
 import type { KubeCluster } from '../../src/kube/client.ts';
 import { KIND } from '../../src/kube/kinds.ts';
 
-export const LABEL = 'holdfast.dev/test';
+const LABEL = 'holdfast.dev/test';
 
 export class Leases {
   readonly selector: string;

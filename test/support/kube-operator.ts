@@ -17,7 +17,7 @@ export interface TestOperator {
   stop(): Promise<void>;
 }
 
-export const SETTINGS = {
+const SETTINGS = {
   clusterName: 'test',
   namespace: 'holdfast-system',
   runner: { image: 'localhost/runner:test', imagePullPolicy: 'Never' },

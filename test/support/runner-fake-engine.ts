@@ -1,5 +1,4 @@
-/** An engine whose "database" is bytes and whose programs are small real ones: each can fail in every way a program can. */
-import type { Readable } from 'node:stream';
+
 import type { DatabaseProperties } from '../../src/archive/contents.ts';
 import type {
   Engine,
@@ -44,7 +43,7 @@ export interface FakeServer {
   readonly processes: Program[];
 }
 
-export const PROPERTIES: DatabaseProperties = {
+const PROPERTIES: DatabaseProperties = {
   owner: 'app',
   encoding: 'UTF8',
   localeProvider: 'c',
@@ -200,5 +199,3 @@ function judged(program: Program): Promise<void> {
   done.catch(() => {});
   return done;
 }
-
-export type { Readable };

@@ -30,7 +30,7 @@ export interface PruneStep {
 
 const NOTHING: PruneStep = { actions: [] };
 
-export function retentionPlan({ schedule, children, wanted }: BackupScheduleFacts): RetentionPlan<Candidate> {
+function retentionPlan({ schedule, children, wanted }: BackupScheduleFacts): RetentionPlan<Candidate> {
   const { keepLast, keepWithin } = schedule.spec.retention ?? {};
   const policy = {
     ...(keepLast === undefined ? {} : { keepLast }),

@@ -35,7 +35,7 @@ type StoreState =
   | { readonly state: 'probing'; readonly run: RunFacts }
   | { readonly state: 'answered'; readonly run: RunFacts; readonly answer: ProbeResult | Failure };
 
-export function stateOf(facts: BackupStoreFacts): StoreState {
+function stateOf(facts: BackupStoreFacts): StoreState {
   const run = newest(facts.runs, 'probe');
   if (run === undefined || run.state === 'gone' || facts.probed.get(run.name) !== specHash(facts.store))
     return { state: 'unprobed' };

@@ -1,7 +1,6 @@
 import type { Backup, BackupStatus } from '../../api/backup.ts';
 import type { BackupKey } from '../../api/backup-key.ts';
 import type { BackupStore } from '../../api/backup-store.ts';
-import { isTrue } from '../../api/conditions.ts';
 import type { NewLease } from '../../api/kubernetes.ts';
 import { jobName } from '../../api/names.ts';
 import { addressOf } from '../../api/postgresql.ts';
@@ -12,24 +11,12 @@ import { runnerJob } from '../../manifests/runner-job.ts';
 import { databaseAccessOf, storeAccessOf } from '../access.ts';
 import type { Action, Decision } from '../action.ts';
 import { isUsable } from '../backup-store/decide.ts';
-import { databaseLock, type Holder, type LeaseFacts } from '../leases.ts';
+import { databaseLock, type Holder } from '../leases.ts';
 import { holdUpOf, isOver, newest, POD_PATIENCE, type RunFacts, resultOf } from '../run-facts.ts';
-import type { Settings } from '../settings.ts';
 import { databaseBusy, deleteRun, releaseLock, removeOlder, retryTime, takeLock, until } from '../waiting.ts';
+import { type BackupFacts, isTerminal } from './facts.ts';
 import { folderOf } from './folder.ts';
-import type { KeyChoice } from './key.ts';
 import { completeStatus, failedStatus, pendingStatus, runningStatus } from './status.ts';
-
-/** All that a decision about a backup looks at. */
-export interface BackupFacts {
-  readonly backup: Backup;
-  readonly store: BackupStore | undefined;
-  readonly key: KeyChoice;
-  /** Attempts, oldest first. */
-  readonly runs: readonly RunFacts[];
-  readonly lock: LeaseFacts | undefined;
-  readonly settings: Settings;
-}
 
 /**
  * Read from the world each time, never from the phase:
@@ -260,10 +247,6 @@ function stopRuns({ runs, backup }: BackupFacts): Action[] {
 
 function holderOf(backup: Backup): Holder {
   return { kind: 'Backup', metadata: backup.metadata };
-}
-
-export function isTerminal(backup: Backup): boolean {
-  return isTrue(backup.status?.conditions, 'Complete') || isTrue(backup.status?.conditions, 'Failed');
 }
 
 function attemptsOf({ backup }: BackupFacts): number {

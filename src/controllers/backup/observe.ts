@@ -4,7 +4,8 @@ import { KIND } from '../../kube/kinds.ts';
 import type { Controller } from '../controller.ts';
 import { observeDatabaseLock } from '../observe-leases.ts';
 import { observeRuns } from '../observe-runs.ts';
-import { type BackupFacts, decide, isTerminal } from './decide.ts';
+import { decide } from './decide.ts';
+import { type BackupFacts, isTerminal } from './facts.ts';
 import { chooseKey } from './key.ts';
 
 export const backupController: Controller<Backup, BackupFacts, BackupStatus> = {

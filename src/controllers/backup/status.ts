@@ -6,7 +6,7 @@ import type { Failure } from '../../lib/errors.ts';
 import { storeAccessOf } from '../access.ts';
 import type { RunFacts } from '../run-facts.ts';
 import { said } from '../waiting.ts';
-import type { BackupFacts } from './decide.ts';
+import type { BackupFacts } from './facts.ts';
 import { folderOf } from './folder.ts';
 
 export function pendingStatus(facts: BackupFacts, failure: Failure, now: Date): BackupStatus {

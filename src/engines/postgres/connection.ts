@@ -1,18 +1,9 @@
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import pg from 'pg';
-import type { PostgresqlAddress } from '../../api/postgresql.ts';
 import { HoldfastError } from '../../lib/errors.ts';
-import type { Login } from '../engine.ts';
+import type { Endpoint } from './endpoint.ts';
 import { connectFault } from './faults.ts';
-
-/** A database to connect to, and as whom. */
-export interface Endpoint extends Pick<PostgresqlAddress, 'host' | 'port'> {
-  readonly database: string;
-  readonly login: Login;
-  /** What the server's administrator sees in pg_stat_activity; see session-name.ts. */
-  readonly applicationName: string;
-}
 
 /** PostgreSQL 13 is the oldest that is still met in the field and that knows DROP DATABASE … WITH (FORCE). */
 export const OLDEST_MAJOR = 13;

@@ -17,7 +17,7 @@ export async function dress(session: Session, scratch: string, properties: Datab
 }
 
 /** Exported for its test. */
-export function dressingStatements(scratch: string, properties: DatabaseProperties): readonly string[] {
+function dressingStatements(scratch: string, properties: DatabaseProperties): readonly string[] {
   const database = identifier(scratch);
   return [
     `ALTER DATABASE ${database} OWNER TO ${identifier(properties.owner)}`,

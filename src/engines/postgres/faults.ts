@@ -1,5 +1,5 @@
 import { HoldfastError, messageOf, notReady } from '../../lib/errors.ts';
-import type { Endpoint } from './connection.ts';
+import type { Endpoint } from './endpoint.ts';
 import { identifier } from './sql.ts';
 
 type Explain = (endpoint: Endpoint, said: string) => HoldfastError;

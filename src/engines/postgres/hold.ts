@@ -1,7 +1,8 @@
 import type { DatabaseAccess } from '../../api/task.ts';
 import { HoldfastError } from '../../lib/errors.ts';
 import type { EngineContext, Login } from '../engine.ts';
-import { connect, type Endpoint, OLDEST_MAJOR, type Session } from './connection.ts';
+import { connect, OLDEST_MAJOR, type Session } from './connection.ts';
+import type { Endpoint } from './endpoint.ts';
 import { lockDatabase } from './locks.ts';
 import { refuseTransactionPooler } from './pooler.ts';
 

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, notReady } from '../../lib/errors.ts';
-import { CONNECT_TIMEOUT_S, type Endpoint } from './connection.ts';
+import { CONNECT_TIMEOUT_S } from './connection.ts';
+import type { Endpoint } from './endpoint.ts';
 
 /** How a program of PostgreSQL's is told where to connect, but for {@link connectionString}: nothing secret in its arguments or environment. */
 export interface Libpq extends AsyncDisposable {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { BackupResult, BackupTask } from '../../../src/api/task.ts';
-import { type BackupFacts, decide, stateOf } from '../../../src/controllers/backup/decide.ts';
+import { decide, stateOf } from '../../../src/controllers/backup/decide.ts';
+import type { BackupFacts } from '../../../src/controllers/backup/facts.ts';
 import { chooseKey } from '../../../src/controllers/backup/key.ts';
 import type { LeaseFacts } from '../../../src/controllers/leases.ts';
 import type { RunFacts } from '../../../src/controllers/run-facts.ts';

@@ -36,7 +36,11 @@ describe('tasks that run together', () => {
 describe('a write', () => {
   test('waits until the bytes are taken', async () => {
     let take: () => void = () => {};
-    const slow = new Writable({ write: (_chunk, _encoding, done) => void (take = done) });
+    const slow = new Writable({
+      write(_chunk, _encoding, done) {
+        take = done;
+      },
+    });
     let taken = false;
     const writing = write(slow, Buffer.from('x')).then(() => (taken = true));
     await new Promise((resolve) => setTimeout(resolve, 10));

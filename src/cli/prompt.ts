@@ -1,0 +1,43 @@
+/** Questions to a person. The questions are talk, so they go to standard error; the answers are never printed. */
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { HoldfastError } from '../lib/errors.ts';
+import type { Cli } from './session.ts';
+
+/** Whether there is somebody to ask. */
+export function canAsk({ stdin }: Pick<Cli, 'stdin'>): boolean {
+  return stdin.isTTY === true;
+}
+
+export async function ask(cli: Cli, question: string): Promise<string> {
+  const answer = await read(cli, question, false);
+  return answer.trim();
+}
+
+/** Nothing of what is typed appears on the screen. */
+export async function askHidden(cli: Cli, question: string): Promise<string> {
+  return read(cli, question, true);
+}
+
+async function read(cli: Cli, question: string, hidden: boolean): Promise<string> {
+  process.stderr.write(question);
+  const screen = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      if (!hidden) process.stderr.write(chunk);
+      done();
+    },
+  });
+  const lines = createInterface({ input: cli.stdin, output: screen, terminal: true, historySize: 0 });
+  const left = new AbortController();
+  // Ctrl-C and the end of the input (Ctrl-D) are no answer.
+  lines.once('SIGINT', () => left.abort());
+  lines.once('close', () => left.abort());
+  try {
+    return await lines.question('', { signal: AbortSignal.any([left.signal, cli.signal]) });
+  } catch {
+    throw new HoldfastError('NotConfirmed', 'Nothing was done.');
+  } finally {
+    lines.close();
+    if (hidden) process.stderr.write('\n');
+  }
+}
