@@ -8,7 +8,7 @@ import { newLogger } from '../observability/log.ts';
 import { now } from '../platform/clock.ts';
 import { writeReport } from '../runner/report.ts';
 import { failed, type Outcome, runTask } from '../runner/run.ts';
-import { readTask } from '../runner/task.ts';
+import { commandOf, readTask } from '../runner/task.ts';
 import { openS3 } from '../storage/s3.ts';
 
 const root = process.env['HOLDFAST_ROOT'] ?? MOUNTS.root;
@@ -36,8 +36,7 @@ async function main(): Promise<Outcome> {
   try {
     task = await readTask(root);
   } catch (caught) {
-    // Of what command the report is, nobody knows; the exit code tells enough.
-    return failed('probe', toHoldfastError(caught));
+    return failed((await commandOf(root)) ?? 'probe', toHoldfastError(caught));
   }
   return runTask(task, {
     root,

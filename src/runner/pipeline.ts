@@ -28,7 +28,14 @@ export async function together(stop: AbortController, tasks: readonly Promise<vo
 /** Resolves when the stream has taken the bytes; rejects when it is broken, also while it waits. */
 export function write(stream: Writable, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+    // A stream that is destroyed while a write hangs in it may never answer that write.
+    const closed = () => reject(Object.assign(new Error('the stream was closed'), { code: 'ERR_STREAM_DESTROYED' }));
+    stream.once('close', closed);
+    stream.write(bytes, (error) => {
+      stream.off('close', closed);
+      if (error) reject(error);
+      else resolve();
+    });
   });
 }
 

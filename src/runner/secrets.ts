@@ -60,7 +60,7 @@ function textOf(bytes: Buffer, secret: MountedSecret, key: string): string {
   const value = `the key ${key} of the Secret ${secret.name}`;
   if (bytes.includes(0)) throw unusable('SecretKeyInvalid', `${value} contains a NUL byte`);
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '');
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes).replace(/\r?\n$/, '');
   } catch {
     // The decoder's own error is not passed on: it might quote what it was given.
     throw unusable('SecretKeyInvalid', `${value} is no text in UTF-8`);

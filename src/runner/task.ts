@@ -85,6 +85,16 @@ export async function readTask(root: string): Promise<Task> {
   return parseTask(json);
 }
 
+/** The command of a task that may be wrong in all else, so that even the report of that reaches who waits for it. */
+export async function commandOf(root: string): Promise<Task['command'] | undefined> {
+  try {
+    const { command } = JSON.parse(await readFile(join(root, MOUNTS.task), 'utf8')) as { command?: unknown };
+    return TaskSchema.anyOf.find(({ properties }) => properties.command.const === command)?.properties.command.const;
+  } catch {
+    return undefined;
+  }
+}
+
 export function parseTask(json: string): Task {
   let value: unknown;
   try {

@@ -1,12 +1,16 @@
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { HoldfastError } from '../lib/errors.ts';
 import { delayBefore, pause } from './retry.ts';
 import { IDLE_TIMEOUT_MS, type S3Connection, until } from './s3-client.ts';
-import { canHeal, storeError } from './s3-errors.ts';
+import { canHeal, isFault, storeError } from './s3-errors.ts';
 
 /** So much progress makes the patience whole again: a long download may break often, but not without getting anywhere. */
 const PROGRESS_BYTES = 1024 * 1024;
+
+/** So does a connection that lived so long: a server closes it while the loader takes its time, which is nobody's failure. */
+const LIVED_MS = 10_000;
 
 export interface Wanted {
   readonly key: string;
@@ -55,9 +59,13 @@ class S3Download {
     let body: Readable | undefined = first;
     let failures = 0;
     let lastFailure = 0;
+    let opened = performance.now();
     while (this.#position < this.#size) {
       try {
-        body ??= await this.#resume();
+        if (body === undefined) {
+          opened = performance.now();
+          body = await this.#resume();
+        }
         for await (const chunk of withIdleTimeout(body)) {
           this.#position += chunk.length;
           yield chunk;
@@ -67,7 +75,8 @@ class S3Download {
         body?.destroy();
         body = undefined;
         this.#signal?.throwIfAborted();
-        failures = this.#position - lastFailure >= PROGRESS_BYTES ? 1 : failures + 1;
+        const lived = performance.now() - opened >= LIVED_MS && !isFault(caught, 'ETIMEDOUT');
+        failures = lived || this.#position - lastFailure >= PROGRESS_BYTES ? 1 : failures + 1;
         lastFailure = this.#position;
         await this.#giveUpOrWait(caught, failures);
       }
@@ -112,8 +121,10 @@ class S3Download {
 }
 
 function bodyOf(answer: GetObjectCommandOutput): Readable {
-  if (answer.Body instanceof Readable) return answer.Body;
-  throw new Error('the answer has no body');
+  if (!(answer.Body instanceof Readable)) throw new Error('the answer has no body');
+  // The client's own idle time-out also runs while nobody asks for bytes; ours is in withIdleTimeout.
+  (answer.Body as Partial<IncomingMessage>).socket?.setTimeout(0);
+  return answer.Body;
 }
 
 /** Only the time in which bytes are waited for counts: a loader that takes its time is no dead connection. */

@@ -9,7 +9,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { HoldfastError } from '../lib/errors.ts';
-import { BRISK, pause } from './retry.ts';
+import { type Patience, pause } from './retry.ts';
 import { checkEntityTag, type S3Connection, until } from './s3-client.ts';
 import { isFault } from './s3-errors.ts';
 import type { StoredObject, Upload } from './storage.ts';
@@ -25,6 +25,9 @@ export const PIECES: PieceLimits = { pieceBytes: 8 * 1024 * 1024, parallel: 4 };
 /** A piece that was under way while the upload was aborted may appear afterwards: the server is asked this often, a second apart. */
 const ABORT_ROUNDS = 20;
 const ABORT_ROUND_MS = 1_000;
+
+/** Half a minute's grace of the kubelet must suffice, and a store that just failed gets a little time to come back. */
+const ABORT_PATIENCE: Patience = { attempts: 8, firstDelayMs: 200, longestDelayMs: 4_000 };
 
 /** Buffers of pieces, kept for the next upload: one segment after another would otherwise leave its buffers to the garbage collector. */
 export class PieceBuffers {
@@ -239,7 +242,7 @@ class S3Upload implements Upload {
       async (client) => {
         await client.send(new AbortMultipartUploadCommand({ ...this.#target, UploadId: uploadId })).catch(ignoreGone);
       },
-      { patience: BRISK },
+      { patience: ABORT_PATIENCE },
     );
   }
 
@@ -258,7 +261,7 @@ class S3Upload implements Upload {
     const { Parts } = await this.#connection.request(
       `list the pieces of ${this.#target.Key}`,
       (client) => client.send(new ListPartsCommand({ ...this.#target })).catch(nothing),
-      { patience: BRISK },
+      { patience: ABORT_PATIENCE },
     );
     return (Parts ?? []).length === 0;
   }

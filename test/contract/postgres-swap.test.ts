@@ -304,7 +304,15 @@ describe('with onConflict Fail', () => {
     const seams: SwapSeams = {
       now: () => new Date(),
       before: async (statement) => {
-        if (statement === 'BEGIN') await world.sql('raced', `CREATE TABLE word AS SELECT 'theirs' AS says`);
+        if (statement !== 'BEGIN') return;
+        // Sessions are being ended already; somebody who keeps trying gets through.
+        const write = () => world.sql('raced', `CREATE TABLE IF NOT EXISTS word AS SELECT 'theirs' AS says`);
+        await until(() =>
+          write().then(
+            () => true,
+            () => false,
+          ),
+        );
       },
     };
     await using target = await openTarget(world.access('raced'), world.superuser, request, world.context, seams);

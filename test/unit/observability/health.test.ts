@@ -3,11 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type HealthSources, newHealthServer } from '../../../src/observability/health.ts';
 
-let server: Server | undefined;
+const servers: Server[] = [];
 
 afterEach(async () => {
-  server?.closeAllConnections();
-  await new Promise((resolve) => server?.close(resolve));
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
 });
 
 async function get(path: string, sources: Partial<HealthSources> = {}, method = 'GET') {
@@ -17,7 +19,7 @@ async function get(path: string, sources: Partial<HealthSources> = {}, method = 
     metrics: async () => 'm 1',
     ...sources,
   });
-  server = listening;
+  servers.push(listening);
   await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
   const response = await fetch(`http://127.0.0.1:${(listening.address() as AddressInfo).port}${path}`, { method });
   return [response.status, await response.text()];

@@ -45,7 +45,7 @@ describe('a task', () => {
     ['a folder that climbs out', changed({ folder: 'prod/../other/' }), '/folder'],
     ['a folder of dots', changed({ folder: '../' }), '/folder'],
     ['a folder with an empty part', changed({ folder: 'prod//v1/' }), '/folder'],
-    ['no recipients', changed({ recipients: [] }), '/recipients'],
+    ['recipients that are no list', changed({ recipients: 'age1…' }), '/recipients'],
     ['a level that zstd does not know', changed({ compressionLevel: 99 }), '/compressionLevel'],
     ['a database without a host', changed({ database: { ...task.database, host: '' } }), '/database/host'],
     ['a store that is no URL', changed({ store: { ...task.store, endpoint: 's3' } }), '/store/endpoint'],
