@@ -39,7 +39,7 @@ async function main(options: Options): Promise<void> {
   await restore(demo);
   await compare(demo, before, lost);
   await appIsBack(demo);
-  farewell(demo, formatDuration(performance.now() - started));
+  farewell(demo, options, formatDuration(performance.now() - started));
 }
 
 /** Everything that goes wrong ends in a sentence and a next step. */

@@ -47,6 +47,7 @@ export function proof(text: string): void {
 }
 
 export function block(text: string): void {
+  if (text.trim() === '') return;
   for (const part of text.trimEnd().split('\n')) line(`${INDENT}  ${part}`);
 }
 
@@ -112,12 +113,12 @@ function beat(wait: Wait): () => void {
 
 /** A spinner's line must not wrap: the next frame could not wipe it. */
 function cut(text: string): string {
-  const width = (out.columns ?? 100) - INDENT.length - 1;
+  const width = (out.columns || 100) - INDENT.length - 1;
   return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
 
 function wrapped(text: string): string[] {
-  const width = Math.min(out.columns ?? 100, 100) - INDENT.length - 2;
+  const width = Math.min(out.columns || 100, 100) - INDENT.length - 2;
   const lines: string[] = [];
   let current = '';
   for (const word of text.split(/\s+/)) {

@@ -18,11 +18,13 @@ export interface Run {
 
 const POLL_MS = 500;
 
+const LOG_LINE = 300;
+
 /** The demo's database is small: what takes longer than this hangs. */
 const PATIENCE_MS = 300_000;
 
-/** Everything that a run needs is there before it is asked for: what waits for something for so long has met a problem. */
-const WAITING_PATIENCE_MS = 60_000;
+/** A run tries again by itself. Everything that it needs is there before it is asked for, so that seldom helps here for longer. */
+const RETRYING_PATIENCE_MS = 75_000;
 
 export const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -38,15 +40,15 @@ export async function complete<T extends Run>(
   progress: Progress,
 ): Promise<T> {
   const started = performance.now();
-  let lastMoved = started;
+  let troubledSince = Number.POSITIVE_INFINITY;
   for (;;) {
     const run = await kubectl.get<T>(resource, name);
-    if (run?.status?.failure === undefined) lastMoved = performance.now();
+    if (run?.status?.failure !== undefined) troubledSince = Math.min(troubledSince, performance.now());
     if (run === undefined)
       throw new Problem(`${resource} ${name} is gone: somebody deleted it.`, 'Run the demo again.');
     if (isTrue(run.status?.conditions, 'Complete')) return run;
     const now = performance.now();
-    const stuck = now - started > PATIENCE_MS || now - lastMoved > WAITING_PATIENCE_MS;
+    const stuck = now - started > PATIENCE_MS || now - troubledSince > RETRYING_PATIENCE_MS;
     if (isTrue(run.status?.conditions, 'Failed') || stuck) throw await unhappy(kubectl, resource, run, now - started);
     progress.update(stateOf(run));
     await pause(POLL_MS);
@@ -101,5 +103,11 @@ function eventsOf(kubectl: Kubectl, uid: string): Promise<string> {
 function logOf(kubectl: Kubectl, job: string): Promise<string> {
   return kubectl
     .call(['logs', `job/${job}`, '--tail=15', '--all-containers'])
+    .then((log) => log.trimEnd().split('\n').map(shortened).join('\n'))
     .catch(() => '  (no log: its pod is gone)');
+}
+
+/** A log line holds a stack trace, of which the beginning is enough here. */
+function shortened(line: string): string {
+  return line.length <= LOG_LINE ? line : `${line.slice(0, LOG_LINE)}…`;
 }

@@ -47,10 +47,15 @@ function run(program, argv, env) {
   });
 }
 
+/**
+ * NODE_ENV=production or not, the tests and the demo need their tools. Warnings of engines are about the machine's Node, which is not the
+ * one that is used, so only errors are shown.
+ */
+const INSTALL = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+
 async function install() {
   console.error('Installing the packages of package-lock.json (npm ci), usually under a minute …');
-  // Started by `npm run`, NODE_ENV=production included, it must still bring the tools that the tests and the demo use.
-  const code = await run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], process.env);
+  const code = await run('npm', INSTALL, process.env);
   if (code !== 0)
     throw new Error(
       `npm ci ended with ${code}. Its output is above; once that is settled, run the same command again.`,

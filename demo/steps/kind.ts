@@ -26,13 +26,14 @@ export async function kindCluster(): Promise<DemoCluster> {
   const kubeconfig = join(FOLDER, 'kind.kubeconfig');
   await mkdir(FOLDER, { recursive: true });
   const running = await isUp();
-  await during(running ? 'finding the cluster of before' : 'kind create cluster (usually a minute or two)', () =>
-    kind(
-      running
-        ? ['export', 'kubeconfig', '--name', NAME, '--kubeconfig', kubeconfig]
-        : ['create', 'cluster', '--name', NAME, '--kubeconfig', kubeconfig, '--wait', '180s'],
-    ),
-  );
+  const place = ['--name', NAME, '--kubeconfig', kubeconfig];
+  if (running) await kind(['export', 'kubeconfig', ...place]);
+  else {
+    await during('kind create cluster', (progress) => {
+      progress.update('usually a minute or two');
+      return kind(['create', 'cluster', ...place, '--wait', '180s']);
+    });
+  }
   proof(`Kubernetes is up. Its kubeconfig is ${shortened(kubeconfig)}.`);
   return { kubeconfig, ...(await yourPrograms()), images: await loadedImages() };
 }
@@ -70,9 +71,10 @@ async function loadedImages(): Promise<DemoCluster['images']> {
 /** The tag is the image's own digest: another content is another name, so that the cluster takes it up. */
 async function dockerBuild(name: string, context: string, dockerfile = join(context, 'Dockerfile')): Promise<string> {
   const repositoryName = `localhost/holdfast-${name}`;
-  await during(`docker build of ${repositoryName} (usually two minutes, once)`, () =>
-    run('docker', ['build', '--quiet', '--tag', `${repositoryName}:newest`, '--file', dockerfile, context]),
-  );
+  await during(`docker build of ${repositoryName}`, (progress) => {
+    progress.update('usually two minutes, once');
+    return run('docker', ['build', '--quiet', '--tag', `${repositoryName}:newest`, '--file', dockerfile, context]);
+  });
   const id = await run('docker', ['image', 'inspect', '--format', '{{.Id}}', `${repositoryName}:newest`]);
   const tagged = `${repositoryName}:${id.trim().replace('sha256:', '').slice(0, 16)}`;
   await run('docker', ['tag', `${repositoryName}:newest`, tagged]);

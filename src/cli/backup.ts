@@ -2,11 +2,12 @@
 import type { Backup, BackupSpec } from '../api/backup.ts';
 import { API_VERSION } from '../api/meta.ts';
 import { ANNOTATIONS, LABELS, scheduleLabel } from '../api/names.ts';
-import { HoldfastError } from '../lib/errors.ts';
 import { KIND } from '../kube/kinds.ts';
+import { HoldfastError } from '../lib/errors.ts';
 import { follow, verdictOn } from './follow.ts';
 import { databaseOf, freshName, shownDatabase, withoutStamp } from './names.ts';
 import { EXIT } from './output.ts';
+import { estimateFor } from './progress.ts';
 import { isOver } from './run.ts';
 import { type Cli, type CommonOptions, type NewThing, type Session, withSession } from './session.ts';
 import { mustBeValid } from './validate.ts';
@@ -43,7 +44,8 @@ export async function backup(cli: Cli, name: string | undefined, options: Backup
       cli.output.say(`Follow it: kubectl holdfast -n ${session.namespace} status --watch`);
       return EXIT.ok;
     }
-    const ended = await follow(cli, session, KIND.backup, made, await estimateOf(session, made));
+    const others = await session.cluster.list(KIND.backup, { namespace: session.namespace });
+    const ended = await follow(cli, session, KIND.backup, made, estimateFor(made, others));
     return verdictOn(cli, 'Backup', ended) ? EXIT.ok : EXIT.failed;
   });
 }
@@ -72,7 +74,8 @@ async function tellOfActive(cli: Cli, session: Session, schedule: string): Promi
     labelSelector: `${LABELS.schedule}=${scheduleLabel(schedule)}`,
   });
   const active = children.filter((child) => !isOver(child)).map(({ metadata }) => metadata.name);
-  if (active.length > 0) cli.output.warn(`${active.join(', ')} of this schedule is at work; the new backup waits for it.`);
+  if (active.length > 0)
+    cli.output.warn(`${active.join(', ')} of this schedule is at work; the new backup waits for it.`);
 }
 
 async function likeBackup(session: Session, like: string, name: string | undefined, now: Date): Promise<NewBackup> {
@@ -83,15 +86,4 @@ async function likeBackup(session: Session, like: string, name: string | undefin
     metadata: { name: name ?? freshName(withoutStamp(like), now), namespace: session.namespace },
     spec,
   };
-}
-
-/** What the last dump of this database had: databases seldom change much in a day. */
-async function estimateOf(session: Session, wanted: Backup): Promise<number | undefined> {
-  const { host, database } = databaseOf(wanted);
-  const backups = await session.cluster.list(KIND.backup, { namespace: session.namespace });
-  return backups
-    .filter((each) => databaseOf(each).host === host && databaseOf(each).database === database)
-    .filter(({ status }) => status?.sizes !== undefined && status.completionTime !== undefined)
-    .sort((a, b) => ((a.status?.completionTime ?? '') < (b.status?.completionTime ?? '') ? -1 : 1))
-    .at(-1)?.status?.sizes?.source;
 }

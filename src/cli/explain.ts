@@ -1,6 +1,7 @@
 /** Whatever was thrown, as cause and next step for a person. Pure. */
-import { type Failure, HoldfastError, messageOf } from '../lib/errors.ts';
+
 import { KubeError, NO_ANSWER } from '../kube/errors.ts';
+import { type Failure, HoldfastError, messageOf } from '../lib/errors.ts';
 
 export interface Place {
   readonly url?: string;
@@ -9,7 +10,7 @@ export interface Place {
 
 export function explain(caught: unknown, place: Place = {}): Pick<Failure, 'message' | 'hint'> {
   if (caught instanceof KubeError) return explainKube(caught, place);
-  if (caught instanceof HoldfastError) return withHint(capital(caught.message), caught.hint);
+  if (caught instanceof HoldfastError) return withHint(caught.message, caught.hint);
   return withHint(
     `Unexpected: ${messageOf(caught)}`,
     'This is a fault of the plugin. Run it again with HOLDFAST_DEBUG=1 and report what it prints.',
@@ -49,7 +50,7 @@ function explainKube(error: KubeError, place: Place): Pick<Failure, 'message' | 
 }
 
 /** For a kind that is not served the API server knows no object and says only this. */
-export function isMissingKind(caught: unknown): boolean {
+function isMissingKind(caught: unknown): boolean {
   return (
     caught instanceof KubeError &&
     caught.status === 404 &&

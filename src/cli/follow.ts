@@ -1,12 +1,14 @@
 /** Waits for a Backup or a Restore to be over, by watching it, and tells meanwhile how far it is. */
-import { formatDuration } from '../lib/duration.ts';
-import { HoldfastError } from '../lib/errors.ts';
+
 import type { KindRef } from '../kube/kinds.ts';
 import { Reflector } from '../kube/watch.ts';
+import { formatDuration } from '../lib/duration.ts';
+import { HoldfastError } from '../lib/errors.ts';
 import { type Progress, progressLine } from './progress.ts';
 import { detailOf, failureOf, hasFailed, isComplete, isOver, phaseOf, type Run, spanOf } from './run.ts';
 import { RunnerLog } from './runner-log.ts';
 import type { Cli, Session } from './session.ts';
+import { harmless } from './style.ts';
 
 /** So that the elapsed time moves. */
 const REDRAW_MS = 500;
@@ -57,11 +59,16 @@ export function verdictOn(cli: Cli, kind: string, run: Run): boolean {
   const took = formatDuration(spanOf(run, cli.now()));
   if (isComplete(run)) {
     const complete = run.status?.conditions?.find(({ type }) => type === 'Complete');
-    output.say(`${output.paintTalk('green', 'Complete')} after ${took}: ${kind} ${name}${complete?.message ? `, ${complete.message}` : ''}`);
+    output.say(
+      `${output.paintTalk('green', 'Complete')} after ${took}: ${kind} ${name}${complete?.message ? `, ${complete.message}` : ''}`,
+    );
     return true;
   }
   const failure = failureOf(run);
-  output.failure({ message: `${kind} ${name} failed after ${took}: ${failure.reason}: ${failure.message}`, ...(failure.hint === undefined ? {} : { hint: failure.hint }) });
+  output.failure({
+    message: `${kind} ${name} failed after ${took}: ${failure.reason}: ${failure.message}`,
+    ...(failure.hint === undefined ? {} : { hint: failure.hint }),
+  });
   return !hasFailed(run);
 }
 
@@ -83,18 +90,25 @@ class Teller {
 
   saw(run: Run): void {
     this.run = run;
-    if (this.cli.output.moving) return this.draw();
-    const state = [phaseOf(run), detailOf(run)].filter((part) => part !== undefined).join(': ');
-    if (state === this.said || isOver(run)) return;
-    this.said = state;
-    this.cli.output.say(state);
+    if (this.cli.output.moving) this.draw();
+    else if (!isOver(run)) this.sayState(run);
   }
 
   heard(progress: Progress | undefined): void {
     this.progress = progress;
-    if (this.cli.output.moving) return this.draw();
+    if (this.cli.output.moving) this.draw();
+    else if (progress !== undefined) this.sayProgress();
+  }
+
+  private sayState(run: Run): void {
+    const state = [phaseOf(run), detailOf(run)].filter((part) => part !== undefined).join(': ');
+    if (state !== this.said) this.cli.output.say(harmless(state));
+    this.said = state;
+  }
+
+  private sayProgress(): void {
     const at = this.cli.now().getTime();
-    if (progress === undefined || at - this.toldAt < TELL_EVERY_MS) return;
+    if (at - this.toldAt < TELL_EVERY_MS) return;
     this.toldAt = at;
     this.cli.output.say(this.line());
   }

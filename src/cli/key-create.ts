@@ -1,11 +1,11 @@
 /** `key create`: a key pair made on this machine, of which the cluster learns the public half. */
 import { stringify } from 'yaml';
 import { API_VERSION } from '../api/meta.ts';
-import { HoldfastError } from '../lib/errors.ts';
 import { newIdentity } from '../keys/identities.ts';
 import { fingerprint } from '../keys/recipients.ts';
 import { isAlreadyExists } from '../kube/errors.ts';
 import { KIND } from '../kube/kinds.ts';
+import { HoldfastError } from '../lib/errors.ts';
 import { SECRET } from './kinds.ts';
 import { EXIT } from './output.ts';
 import { writePrivate } from './private-file.ts';
@@ -41,7 +41,8 @@ export async function keyCreate(cli: Cli, name: string, options: KeyCreateOption
     const kept = await keep(cli, name, pair, options, cli.now());
     if (secret !== undefined) await storeIdentity(session, secret, name, pair);
     await session.create(KIND.backupKey, draft);
-    if (options.out !== '-') cli.output.data(`backupkey.holdfast.dev/${name} created in namespace ${session.namespace}`);
+    if (options.out !== '-')
+      cli.output.data(`backupkey.holdfast.dev/${name} created in namespace ${session.namespace}`);
     else cli.output.say(`backupkey.holdfast.dev/${name} created in namespace ${session.namespace}`);
     cli.output.say(farewell({ kept, secret, pair, name, isDefault: options.default === true }));
     return EXIT.ok;
@@ -69,7 +70,10 @@ function keyObject(
 /** For Git: the object on standard output, the private key in its file, nothing sent. */
 async function printOnly(cli: Cli, key: NewThing, pair: KeyPair, options: KeyCreateOptions): Promise<number> {
   if (options.storeIdentity === true || options.out === '-') {
-    throw new HoldfastError('Usage', '--dry-run prints the BackupKey and writes the private key to a file; it goes with neither --store-identity nor --out -.');
+    throw new HoldfastError(
+      'Usage',
+      '--dry-run prints the BackupKey and writes the private key to a file; it goes with neither --store-identity nor --out -.',
+    );
   }
   const kept = await keep(cli, key.metadata.name, pair, options, cli.now());
   cli.output.data(stringify(key, { lineWidth: 0 }).trimEnd());
@@ -81,15 +85,23 @@ async function printOnly(cli: Cli, key: NewThing, pair: KeyPair, options: KeyCre
 async function refuseTaken(session: Session, name: string, isDefault: boolean): Promise<void> {
   const keys = await session.cluster.list(KIND.backupKey, { namespace: session.namespace });
   if (keys.some(({ metadata }) => metadata.name === name)) {
-    throw new HoldfastError('AlreadyExists', `There is a BackupKey "${name}" in namespace "${session.namespace}" already.`, {
-      hint: 'Choose another name. To add a reader to that key, add its public key to spec.recipients.',
-    });
+    throw new HoldfastError(
+      'AlreadyExists',
+      `There is a BackupKey "${name}" in namespace "${session.namespace}" already.`,
+      {
+        hint: 'Choose another name. To add a reader to that key, add its public key to spec.recipients.',
+      },
+    );
   }
   const other = keys.find(({ spec }) => spec.default === true);
   if (isDefault && other !== undefined) {
-    throw new HoldfastError('DefaultConflict', `BackupKey "${other.metadata.name}" is the default already; with two defaults none counts.`, {
-      hint: `Leave out --default, or first: kubectl -n ${session.namespace} patch backupkey ${other.metadata.name} --type merge -p '{"spec":{"default":false}}'`,
-    });
+    throw new HoldfastError(
+      'DefaultConflict',
+      `BackupKey "${other.metadata.name}" is the default already; with two defaults none counts.`,
+      {
+        hint: `Leave out --default, or first: kubectl -n ${session.namespace} patch backupkey ${other.metadata.name} --type merge -p '{"spec":{"default":false}}'`,
+      },
+    );
   }
 }
 
@@ -123,10 +135,14 @@ async function storeIdentity(session: Session, secret: string, key: string, { id
     } as NewThing);
   } catch (caught) {
     if (!isAlreadyExists(caught)) throw caught;
-    throw new HoldfastError('AlreadyExists', `There is a Secret "${secret}" already; it may hold another private key, so it is not touched. The BackupKey was not made.`, {
-      hint: 'Choose another name for the key.',
-      cause: caught,
-    });
+    throw new HoldfastError(
+      'AlreadyExists',
+      `There is a Secret "${secret}" already; it may hold another private key, so it is not touched. The BackupKey was not made.`,
+      {
+        hint: 'Choose another name for the key.',
+        cause: caught,
+      },
+    );
   }
 }
 
@@ -148,6 +164,7 @@ function farewell(made: {
       `It is also in the Secret ${made.secret}, because of --store-identity: restores need nothing else now, and whoever can read Secrets of this namespace, or etcd, can read every archive. Without that Secret the cluster could not read its own past.`,
     );
   }
-  if (!made.isDefault) lines.push(`Backups use it when they name it (spec.keyRef.name: ${made.name}) or when it says default: true.`);
+  if (!made.isDefault)
+    lines.push(`Backups use it when they name it (spec.keyRef.name: ${made.name}) or when it says default: true.`);
   return lines.join('\n');
 }

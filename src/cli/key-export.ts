@@ -1,10 +1,10 @@
 /** `key export`: a private key that is stored in the cluster, out of it, under a passphrase. */
 import { readFile } from 'node:fs/promises';
 import { armor, Encrypter } from 'age-encryption';
-import { HoldfastError, messageOf } from '../lib/errors.ts';
 import { parseIdentities, recipientsOf } from '../keys/identities.ts';
 import { fingerprint } from '../keys/recipients.ts';
 import { KIND } from '../kube/kinds.ts';
+import { HoldfastError, messageOf } from '../lib/errors.ts';
 import { SECRET } from './kinds.ts';
 import { EXIT } from './output.ts';
 import { writePrivate } from './private-file.ts';
@@ -24,9 +24,13 @@ export async function keyExport(cli: Cli, name: string, options: KeyExportOption
     const key = await session.find(KIND.backupKey, name);
     const reference = key.spec.identity?.secretRef;
     if (reference === undefined) {
-      throw new HoldfastError('NoIdentity', `BackupKey "${name}" has no spec.identity: its private key was never in this cluster.`, {
-        hint: 'It is where whoever made the key put it: "key create" writes NAME.key.',
-      });
+      throw new HoldfastError(
+        'NoIdentity',
+        `BackupKey "${name}" has no spec.identity: its private key was never in this cluster.`,
+        {
+          hint: 'It is where whoever made the key put it: "key create" writes NAME.key.',
+        },
+      );
     }
     const identities = parseIdentities(await identityText(session, reference));
     const passphrase = await passphraseFor(cli, options);
@@ -41,12 +45,17 @@ export async function keyExport(cli: Cli, name: string, options: KeyExportOption
     if (!fingerprints.some((each) => own.includes(each))) {
       cli.output.warn(`the Secret's key (${fingerprints.join(', ')}) opens nothing that BackupKey "${name}" encrypts.`);
     }
-    cli.output.say(`Open it with "age -d ${options.out}" and the passphrase. The Secret ${reference.name} is still in the cluster.`);
+    cli.output.say(
+      `Open it with "age -d ${options.out}" and the passphrase. The Secret ${reference.name} is still in the cluster.`,
+    );
     return EXIT.ok;
   });
 }
 
-async function identityText(session: Session, reference: { readonly name: string; readonly key: string }): Promise<string> {
+async function identityText(
+  session: Session,
+  reference: { readonly name: string; readonly key: string },
+): Promise<string> {
   const secret = await session.find(SECRET, reference.name);
   const data = secret.data?.[reference.key];
   if (data === undefined) {

@@ -16,16 +16,32 @@ export async function keyList(cli: Cli, options: CommonOptions & { readonly outp
       return EXIT.ok;
     }
     if (keys.length === 0) {
-      output.say(`There is no BackupKey in namespace "${session.namespace}". Make one: kubectl holdfast key create NAME --default`);
+      output.say(
+        `There is no BackupKey in namespace "${session.namespace}". Make one: kubectl holdfast key create NAME --default`,
+      );
       return EXIT.ok;
     }
-    output.data(table(headersOf(options.output), keys.flatMap((key) => rowsOf(key, options.output, cli.now()))));
+    output.data(
+      table(
+        headersOf(options.output),
+        keys.flatMap((key) => rowsOf(key, options.output, cli.now())),
+      ),
+    );
     return EXIT.ok;
   });
 }
 
 function headersOf(format: Format | undefined): string[] {
-  return ['NAME', 'DEFAULT', 'READY', 'PRIVATE KEY', 'CLASS', 'FINGERPRINT', 'AGE', ...(format === 'wide' ? ['RECIPIENT'] : [])];
+  return [
+    'NAME',
+    'DEFAULT',
+    'READY',
+    'PRIVATE KEY',
+    'CLASS',
+    'FINGERPRINT',
+    'AGE',
+    ...(format === 'wide' ? ['RECIPIENT'] : []),
+  ];
 }
 
 /** A row for each recipient, since each is a reader of its own. */

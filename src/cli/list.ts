@@ -1,9 +1,9 @@
 /** `list`: the backups that there are, newest first. */
 import type { Backup } from '../api/backup.ts';
 import { ANNOTATIONS } from '../api/names.ts';
+import { KIND } from '../kube/kinds.ts';
 import { formatBytes } from '../lib/bytes.ts';
 import { formatDuration } from '../lib/duration.ts';
-import { KIND } from '../kube/kinds.ts';
 import { databaseOf } from './names.ts';
 import { EXIT, type Format } from './output.ts';
 import { hasFailed, isComplete, phaseOf, spanOf } from './run.ts';
@@ -37,7 +37,9 @@ export async function list(cli: Cli, options: ListOptions): Promise<number> {
       output.say(`There is no backup${whose} ${where}.${everywhere ? '' : ' -A looks into all of them.'}`);
       return EXIT.ok;
     }
-    output.data(backupTable(backups, { now: cli.now(), paint: output.paint, wide: options.output === 'wide', everywhere }));
+    output.data(
+      backupTable(backups, { now: cli.now(), paint: output.paint, wide: options.output === 'wide', everywhere }),
+    );
     return EXIT.ok;
   });
 }

@@ -28,6 +28,7 @@ export type Format = (typeof FORMATS)[number];
 export interface Screen extends Writable {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
 }
 
 export class Output {
@@ -40,6 +41,7 @@ export class Output {
   /** Whether a line on standard error may be rewritten. */
   readonly moving: boolean;
   private lineIsOpen = false;
+  private onScreen = false;
 
   constructor(stdout: Screen, stderr: Screen, env: NodeJS.ProcessEnv) {
     this.stdout = stdout;
@@ -70,9 +72,18 @@ export class Output {
     this.data(format === 'json' ? JSON.stringify(value, null, 2) : stringify(value, { lineWidth: 0 }).trimEnd());
   }
 
-  /** Wipes the screen and writes anew; only where standard output is one. */
+  /** A screen of its own, which the next one takes the place of; what stood there before comes back with {@link leaveScreen}. */
   screen(text: string): void {
-    this.stdout.write(`\u001b[H\u001b[2J\u001b[3J${text}\n`);
+    const lines = text.split('\n').slice(0, Math.max(1, (this.stdout.rows ?? 50) - 1));
+    const enter = this.onScreen ? '' : '\u001b[?1049h';
+    this.onScreen = true;
+    // Line by line over what is there: wiping first would flicker.
+    this.stdout.write(`${enter}\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
+  }
+
+  leaveScreen(): void {
+    if (this.onScreen) this.stdout.write('\u001b[?1049l');
+    this.onScreen = false;
   }
 
   /** Something on the way; a line end is added. */

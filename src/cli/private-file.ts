@@ -9,9 +9,13 @@ export async function writePrivate(path: string, text: string): Promise<void> {
     file = await open(path, 'wx', 0o600);
   } catch (caught) {
     if ((caught as NodeJS.ErrnoException).code === 'EEXIST') {
-      throw new HoldfastError('FileExists', `${path} is there already, and may be the only copy of a key: it is not overwritten.`, {
-        hint: 'Choose another name with --out FILE.',
-      });
+      throw new HoldfastError(
+        'FileExists',
+        `${path} is there already, and may be the only copy of a key: it is not overwritten.`,
+        {
+          hint: 'Choose another name with --out FILE.',
+        },
+      );
     }
     throw new HoldfastError('FileUnwritable', `${path} cannot be written: ${messageOf(caught)}`, {
       hint: 'Choose another place with --out FILE.',

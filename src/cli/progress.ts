@@ -1,6 +1,8 @@
 /** How far a run is, as one line. Pure. */
+import type { Backup } from '../api/backup.ts';
 import { formatBytes } from '../lib/bytes.ts';
 import { formatDuration } from '../lib/duration.ts';
+import { databaseOf } from './names.ts';
 import { detailOf, phaseOf, type Run, spanOf } from './run.ts';
 import { harmless } from './style.ts';
 
@@ -18,7 +20,8 @@ export interface Progress {
 export function parseProgress(line: string): Progress | undefined {
   try {
     const { msg, stage, bytes, totalBytes, seconds } = JSON.parse(line) as Record<string, unknown>;
-    if ((msg !== 'progress' && msg !== 'done') || typeof stage !== 'string' || typeof bytes !== 'number') return undefined;
+    if ((msg !== 'progress' && msg !== 'done') || typeof stage !== 'string' || typeof bytes !== 'number')
+      return undefined;
     return {
       stage,
       bytes,
@@ -30,10 +33,21 @@ export function parseProgress(line: string): Progress | undefined {
   }
 }
 
+/** Bytes that a dump will probably have: what the last one of the same database had; databases seldom change much in a day. */
+export function estimateFor(run: Run, backups: readonly Backup[]): number | undefined {
+  if (run.kind !== 'Backup') return undefined;
+  const { host, database } = databaseOf(run as Backup);
+  return backups
+    .filter((backup) => databaseOf(backup).host === host && databaseOf(backup).database === database)
+    .filter(({ status }) => status?.sizes !== undefined && status.completionTime !== undefined)
+    .sort((a, b) => ((a.status?.completionTime ?? '') < (b.status?.completionTime ?? '') ? -1 : 1))
+    .at(-1)?.status?.sizes?.source;
+}
+
 export interface ProgressFacts {
   readonly run: Run;
   readonly progress: Progress | undefined;
-  /** Bytes that the dump will probably have: what the last one of this database had. */
+  /** See {@link estimateFor}. */
   readonly estimate: number | undefined;
 }
 

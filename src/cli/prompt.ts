@@ -10,34 +10,31 @@ export function canAsk({ stdin }: Pick<Cli, 'stdin'>): boolean {
 }
 
 export async function ask(cli: Cli, question: string): Promise<string> {
-  const answer = await read(cli, question, false);
-  return answer.trim();
+  return (await read(cli, question, process.stderr)).trim();
 }
 
 /** Nothing of what is typed appears on the screen. */
 export async function askHidden(cli: Cli, question: string): Promise<string> {
-  return read(cli, question, true);
+  process.stderr.write(question);
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  try {
+    return await read(cli, '', nowhere);
+  } finally {
+    process.stderr.write('\n');
+  }
 }
 
-async function read(cli: Cli, question: string, hidden: boolean): Promise<string> {
-  process.stderr.write(question);
-  const screen = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      if (!hidden) process.stderr.write(chunk);
-      done();
-    },
-  });
+async function read(cli: Cli, question: string, screen: Writable): Promise<string> {
   const lines = createInterface({ input: cli.stdin, output: screen, terminal: true, historySize: 0 });
   const left = new AbortController();
   // Ctrl-C and the end of the input (Ctrl-D) are no answer.
   lines.once('SIGINT', () => left.abort());
   lines.once('close', () => left.abort());
   try {
-    return await lines.question('', { signal: AbortSignal.any([left.signal, cli.signal]) });
+    return await lines.question(question, { signal: AbortSignal.any([left.signal, cli.signal]) });
   } catch {
     throw new HoldfastError('NotConfirmed', 'Nothing was done.');
   } finally {
     lines.close();
-    if (hidden) process.stderr.write('\n');
   }
 }

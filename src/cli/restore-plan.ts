@@ -42,21 +42,32 @@ export function mustBePossible(plan: PlanFacts): void {
     });
   }
   if (!isComplete(backup)) {
-    throw new HoldfastError('BackupNotComplete', `Backup "${name}" is not Complete yet: only a verified archive is restored.`, {
-      hint: `Wait for it: kubectl -n ${namespace} wait --for=condition=Complete backup/${name} --timeout=1h`,
-    });
+    throw new HoldfastError(
+      'BackupNotComplete',
+      `Backup "${name}" is not Complete yet: only a verified archive is restored.`,
+      {
+        hint: `Wait for it: kubectl -n ${namespace} wait --for=condition=Complete backup/${name} --timeout=1h`,
+      },
+    );
   }
   const missing = workloads.filter(({ replicas }) => replicas === undefined);
   if (missing.length > 0) {
-    throw new HoldfastError('WorkloadNotFound', `There is no ${list(missing.map(({ workload }) => `${workload.kind} "${workload.name}"`))} in namespace "${namespace}".`, {
-      hint: `kubectl -n ${namespace} get deployments,statefulsets`,
-    });
+    throw new HoldfastError(
+      'WorkloadNotFound',
+      `There is no ${list(missing.map(({ workload }) => `${workload.kind} "${workload.name}"`))} in namespace "${namespace}".`,
+      {
+        hint: `kubectl -n ${namespace} get deployments,statefulsets`,
+      },
+    );
   }
   if (privateKeyOf(plan) === undefined) throw noIdentity(plan);
 }
 
 function noIdentity({ key }: PlanFacts): HoldfastError {
-  const why = key === undefined ? 'the BackupKey of the backup is not there' : `BackupKey "${key.metadata.name}" has no spec.identity`;
+  const why =
+    key === undefined
+      ? 'the BackupKey of the backup is not there'
+      : `BackupKey "${key.metadata.name}" has no spec.identity`;
   return new HoldfastError('NoIdentity', `There is no private key to open the archive with: ${why}.`, {
     hint: 'Bring it along: --identity-file FILE puts it into a Secret for this restore only; --identity SECRET/KEY names one that is there.',
   });
@@ -74,7 +85,10 @@ export function planText(plan: PlanFacts, now: Date): string {
   const sizes = status?.sizes;
   const size = sizes === undefined ? '' : `, ${formatBytes(sizes.source)} as a dump`;
   return facts([
-    ['backup', `${metadata.name}, of ${age(metadata.creationTimestamp, now)} ago (${metadata.creationTimestamp})${size}`],
+    [
+      'backup',
+      `${metadata.name}, of ${age(metadata.creationTimestamp, now)} ago (${metadata.creationTimestamp})${size}`,
+    ],
     ['of', shownDatabase(databaseOf(backup))],
     ['into', shownDatabase(targetOf(plan))],
     ['if it has data', conflictText(spec)],
@@ -91,7 +105,8 @@ function conflictText({ onConflict, keepPrevious }: RestoreSpec): string {
 }
 
 function workloadsText({ workloads }: PlanFacts): string {
-  if (workloads.length === 0) return 'nothing (--scale-down deployment/NAME): what still writes then loses what it writes';
+  if (workloads.length === 0)
+    return 'nothing (--scale-down deployment/NAME): what still writes then loses what it writes';
   return workloads
     .map(({ workload, replicas }) => {
       const back = replicas === 'unknown' ? 'and back to its count' : `then back to ${replicas}`;

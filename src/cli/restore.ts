@@ -4,11 +4,11 @@ import type { Backup } from '../api/backup.ts';
 import type { BackupKey } from '../api/backup-key.ts';
 import { API_VERSION } from '../api/meta.ts';
 import type { Restore, RestoreSpec, Workload } from '../api/restore.ts';
-import { HoldfastError, messageOf } from '../lib/errors.ts';
 import { parseIdentities, recipientsOf } from '../keys/identities.ts';
 import { fingerprint } from '../keys/recipients.ts';
 import { isForbidden, isNotFound } from '../kube/errors.ts';
 import { KIND, WORKLOAD_KINDS } from '../kube/kinds.ts';
+import { HoldfastError, messageOf } from '../lib/errors.ts';
 import { follow, verdictOn } from './follow.ts';
 import { SECRET, type Secret } from './kinds.ts';
 import { freshName, withoutStamp } from './names.ts';
@@ -107,7 +107,12 @@ function parseWorkload(text: string): Workload {
   return { kind: found, name };
 }
 
-async function gather(session: Session, backup: Backup, spec: RestoreSpec, options: RestoreOptions): Promise<PlanFacts> {
+async function gather(
+  session: Session,
+  backup: Backup,
+  spec: RestoreSpec,
+  options: RestoreOptions,
+): Promise<PlanFacts> {
   const [workloads, key] = await Promise.all([
     Promise.all((spec.scaleDown?.workloads ?? []).map((workload) => asItIs(session, workload))),
     keyOf(session, backup),
@@ -131,7 +136,9 @@ async function asItIs(session: Session, workload: Workload): Promise<WorkloadNow
 async function keyOf(session: Session, backup: Backup): Promise<BackupKey | undefined> {
   const keys = await session.cluster.list(KIND.backupKey, { namespace: session.namespace });
   const { keyRef } = backup.spec;
-  return keys.find(({ metadata, spec }) => (keyRef === undefined ? spec.default === true : metadata.name === keyRef.name));
+  return keys.find(({ metadata, spec }) =>
+    keyRef === undefined ? spec.default === true : metadata.name === keyRef.name,
+  );
 }
 
 /** The private key of a file, once it is known to open this archive. */
@@ -146,9 +153,13 @@ async function identityFor(backup: Backup, path: string): Promise<string> {
   const own = (await recipientsOf(identities)).map(fingerprint);
   const readers = backup.status?.keyFingerprints ?? [];
   if (readers.length > 0 && !own.some((each) => readers.includes(each))) {
-    throw new HoldfastError('WrongIdentity', `${path} does not open Backup "${backup.metadata.name}": it is the key ${own.join(', ')}, and the archive is encrypted to ${readers.join(', ')}.`, {
-      hint: `"kubectl holdfast inspect ${backup.metadata.name}" tells whose keys those are.`,
-    });
+    throw new HoldfastError(
+      'WrongIdentity',
+      `${path} does not open Backup "${backup.metadata.name}": it is the key ${own.join(', ')}, and the archive is encrypted to ${readers.join(', ')}.`,
+      {
+        hint: `"kubectl holdfast inspect ${backup.metadata.name}" tells whose keys those are.`,
+      },
+    );
   }
   return `${identities.join('\n')}\n`;
 }
@@ -157,12 +168,18 @@ async function confirm(cli: Cli, plan: PlanFacts, options: RestoreOptions): Prom
   if (options.yes === true) return;
   const { database } = targetOf(plan);
   if (!canAsk(cli)) {
-    throw new HoldfastError('NotConfirmed', 'A restore asks before it begins, and there is nobody to ask: standard input is no terminal.', {
-      hint: 'Give --yes.',
-    });
+    throw new HoldfastError(
+      'NotConfirmed',
+      'A restore asks before it begins, and there is nobody to ask: standard input is no terminal.',
+      {
+        hint: 'Give --yes.',
+      },
+    );
   }
-  const answer = await ask(cli, `\nType the name of the database to restore into (${database}): `);
-  if (answer !== database) throw new HoldfastError('NotConfirmed', `"${answer}" is not "${database}". Nothing was done.`);
+  cli.output.say('');
+  const answer = await ask(cli, `Type the name of the database to restore into (${database}): `);
+  if (answer !== database)
+    throw new HoldfastError('NotConfirmed', `"${answer}" is not "${database}". Nothing was done.`);
 }
 
 /** Owned by the Restore, so that it goes with it at the latest. */
@@ -192,7 +209,7 @@ async function end(
   secret: Secret | undefined,
   options: RestoreOptions,
 ): Promise<number> {
-  const { name, namespace } = made.metadata;
+  const { namespace } = made.metadata;
   if (options.wait !== true) {
     cli.output.say(`Follow it: kubectl holdfast -n ${namespace} status --watch`);
     if (secret !== undefined) cli.output.warn(leftBehind(secret));
@@ -224,6 +241,8 @@ async function takeBack(cli: Cli, session: Session, { metadata }: Secret): Promi
     await session.cluster.delete(SECRET, { namespace: session.namespace, name, uid });
   } catch (caught) {
     if (isNotFound(caught)) return;
-    cli.output.warn(`the private key is still in the Secret ${name} (${messageOf(caught)}). Remove it: kubectl -n ${session.namespace} delete secret ${name}`);
+    cli.output.warn(
+      `the private key is still in the Secret ${name} (${messageOf(caught)}). Remove it: kubectl -n ${session.namespace} delete secret ${name}`,
+    );
   }
 }

@@ -6,7 +6,7 @@ import { KIND } from '../kube/kinds.ts';
 import { lines } from '../kube/lines.ts';
 import { objectPath } from '../kube/paths.ts';
 import { Reflector } from '../kube/watch.ts';
-import { parseProgress, type Progress } from './progress.ts';
+import { type Progress, parseProgress } from './progress.ts';
 import type { Session } from './session.ts';
 
 /** Progress is a courtesy: whoever may not list pods or read logs goes without, and hears nothing of it. */

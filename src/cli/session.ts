@@ -1,12 +1,12 @@
 /** One person's connection to one cluster, with that person's rights. */
 import type { KubeObject } from '../api/kubernetes.ts';
-import { HoldfastError } from '../lib/errors.ts';
 import { KubeCluster } from '../kube/client.ts';
 import type { Cluster } from '../kube/cluster.ts';
 import { Http } from '../kube/http.ts';
 import type { KindRef } from '../kube/kinds.ts';
 import { personalCredentials } from '../kube/kubeconfig.ts';
 import { collectionPath } from '../kube/paths.ts';
+import { HoldfastError } from '../lib/errors.ts';
 import type { Output } from './output.ts';
 import { list, nearest } from './words.ts';
 
@@ -80,7 +80,10 @@ export class Session {
   /** The object of that name in our namespace. Where there is none, the error tells which ones there are. */
   async find<T extends KubeObject>(kind: KindRef<T>, name: string): Promise<T> {
     if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name)) {
-      throw new HoldfastError('NotFound', `"${name}" cannot be the name of a ${kind.kind}: names have a-z, 0-9, "-" and "." only.`);
+      throw new HoldfastError(
+        'NotFound',
+        `"${name}" cannot be the name of a ${kind.kind}: names have a-z, 0-9, "-" and "." only.`,
+      );
     }
     const found = await this.cluster.get(kind, { namespace: this.namespace, name });
     if (found !== undefined) return found;
@@ -94,7 +97,11 @@ export class Session {
     this.http.close();
   }
 
-  private post<T extends KubeObject>(kind: KindRef<T>, object: NewThing, more: { readonly dryRun?: 'All' }): Promise<T> {
+  private post<T extends KubeObject>(
+    kind: KindRef<T>,
+    object: NewThing,
+    more: { readonly dryRun?: 'All' },
+  ): Promise<T> {
     const namespace = object.metadata.namespace ?? this.namespace;
     return this.http.json<T>({
       method: 'POST',
@@ -109,7 +116,8 @@ export class Session {
 const NAMES_SHOWN = 10;
 
 function suggestion(kind: KindRef, name: string, names: readonly string[]): string {
-  if (names.length === 0) return `This namespace has no ${kind.kind} at all. Is it the right one? -n NAMESPACE chooses another.`;
+  if (names.length === 0)
+    return `This namespace has no ${kind.kind} at all. Is it the right one? -n NAMESPACE chooses another.`;
   const near = nearest(name, names);
   if (near !== undefined) return `Did you mean "${near}"?`;
   const some = [...names].sort().slice(-NAMES_SHOWN);

@@ -6,8 +6,8 @@ import type { BackupStore } from '../api/backup-store.ts';
 import type { Condition } from '../api/conditions.ts';
 import type { Restore } from '../api/restore.ts';
 import { backupTable, newestFirst, paintedPhase } from './list.ts';
-import { type Progress, progressLine } from './progress.ts';
-import { detailOf, isOver } from './run.ts';
+import { estimateFor, type Progress, progressLine } from './progress.ts';
+import { detailOf, isOver, type Run } from './run.ts';
 import type { Paint } from './style.ts';
 import { cell, table } from './table.ts';
 import { age, plural } from './words.ts';
@@ -49,7 +49,9 @@ export function statusText(world: World, view: View): string {
 function readyCell(conditions: readonly Condition[] | undefined, paint: Paint): string {
   const ready = conditions?.find(({ type }) => type === 'Ready');
   if (ready === undefined) return paint('yellow', 'not looked at');
-  return ready.status === 'True' ? paint('green', 'yes') : paint('red', `no: ${cell(ready.reason)}: ${cell(ready.message)}`);
+  return ready.status === 'True'
+    ? paint('green', 'yes')
+    : paint('red', `no: ${cell(ready.reason)}: ${cell(ready.message)}`);
 }
 
 function storeTable({ stores }: World, { paint, now }: View): string | undefined {
@@ -104,10 +106,12 @@ function shownOf<T extends Backup | Restore>(runs: readonly T[], recent: number)
 function runSection({ backups }: World, view: View): string | undefined {
   if (backups.length === 0) return undefined;
   const { shown, hidden } = shownOf(backups, view.recent);
-  return [backupTable(shown, view), ...atWork(shown, view), ...more(hidden, 'kubectl holdfast list')].join('\n');
+  return [backupTable(shown, view), ...atWork(shown, backups, view), ...more(hidden, 'kubectl holdfast list')].join(
+    '\n',
+  );
 }
 
-function restoreSection({ restores }: World, view: View): string | undefined {
+function restoreSection({ restores, backups }: World, view: View): string | undefined {
   if (restores.length === 0) return undefined;
   const { shown, hidden } = shownOf(restores, view.recent);
   const rows = shown.map((restore) => [
@@ -118,20 +122,25 @@ function restoreSection({ restores }: World, view: View): string | undefined {
     cell(age(restore.metadata.creationTimestamp, view.now)),
   ]);
   const body = table(['NAME', 'BACKUP', 'PHASE', 'PREVIOUS', 'AGE'], rows);
-  return [body, ...atWork(shown, view), ...more(hidden, 'kubectl get restores')].join('\n');
+  return [body, ...atWork(shown, backups, view), ...more(hidden, 'kubectl get restores')].join('\n');
 }
 
 /** A line for each that is not over, with how far it is or what it waits for; and what failed last says why. */
-function atWork(runs: readonly (Backup | Restore)[], { now, paint, progressOf }: View): string[] {
+function atWork(runs: readonly Run[], backups: readonly Backup[], { now, paint, progressOf }: View): string[] {
   const working = runs
     .filter((run) => !isOver(run))
     .map((run) => {
-      const line = progressLine({ run, progress: progressOf(run.metadata.uid), estimate: undefined }, now);
+      const line = progressLine(
+        { run, progress: progressOf(run.metadata.uid), estimate: estimateFor(run, backups) },
+        now,
+      );
       return `  ${paint('cyan', '▸')} ${run.metadata.name}: ${line}`;
     });
   const newest = runs.find(isOver);
   const detail = newest?.status?.failure === undefined ? undefined : detailOf(newest);
-  return detail === undefined ? working : [...working, `  ${paint('red', '✗')} ${newest?.metadata.name}: ${cell(detail)}`];
+  return detail === undefined
+    ? working
+    : [...working, `  ${paint('red', '✗')} ${newest?.metadata.name}: ${cell(detail)}`];
 }
 
 function more(hidden: number, command: string): string[] {

@@ -70,19 +70,19 @@ function textOf(
 }
 
 /** Watches of all kinds, until Ctrl-C. `changed` is called after each change, with the object. */
-async function watchAll(
+function watchAll(
   cli: Cli,
   session: Session,
   changed: (object: KubeObject, type: string) => void,
-): Promise<{ world(): World; stop(): Promise<void> }> {
-  const broken = Promise.withResolvers<never>();
-  broken.promise.catch(() => undefined);
+): { world(): World; readonly ended: Promise<void>; stop(): Promise<void> } {
+  const ended = Promise.withResolvers<void>();
+  cli.signal.addEventListener('abort', () => ended.resolve(), { once: true });
   const watch = <T extends KubeObject>(kind: KindRef<T>) => {
     const reflector = new Reflector<T>(session.http, kind, {
       namespace: session.namespace,
       onChange: ({ object, type }) => changed(object, type),
       onRestart: (reason) => cli.output.say(`the connection broke (${reason}); trying again`),
-      onFatal: (error) => broken.reject(error),
+      onFatal: (error) => ended.reject(error),
     });
     reflector.start();
     return reflector;
@@ -94,6 +94,7 @@ async function watchAll(
   const restores = watch(KIND.restore);
   const all = [stores, keys, schedules, backups, restores];
   return {
+    ended: ended.promise,
     world: () => ({
       stores: stores.store.list(),
       keys: keys.store.list(),
@@ -119,15 +120,21 @@ async function watchOnScreen(cli: Cli, session: Session, options: StatusOptions)
   const soon = () => {
     pending ??= setTimeout(draw, SETTLE_MS);
   };
-  const watches = await watchAll(cli, session, (object, type) => {
+  const watches = watchAll(cli, session, (object, type) => {
     followLog(session, logs, progress, object, type);
     soon();
   });
   const timer = setInterval(soon, REDRAW_MS);
-  await untilAborted(cli.signal);
-  clearInterval(timer);
-  clearTimeout(pending);
-  await Promise.all([watches.stop(), ...[...logs.values()].map((log) => log.stop())]);
+  try {
+    await watches.ended;
+  } finally {
+    clearInterval(timer);
+    clearTimeout(pending);
+    // The last picture stays, below the command that asked for it.
+    cli.output.leaveScreen();
+    cli.output.data(textOf(cli, session, watches.world(), options, (uid) => progress.get(uid)));
+    await Promise.all([watches.stop(), ...[...logs.values()].map((log) => log.stop())]);
+  }
 }
 
 /** A log for each run that is at work, and none for those that are over. */
@@ -147,7 +154,9 @@ function followLog(
     progress.delete(uid);
     void known?.stop();
   } else if (known === undefined) {
-    const log = new RunnerLog(session, uid, (heard) => (heard === undefined ? progress.delete(uid) : progress.set(uid, heard)));
+    const log = new RunnerLog(session, uid, (heard) =>
+      heard === undefined ? progress.delete(uid) : progress.set(uid, heard),
+    );
     logs.set(uid, log);
     void log.start();
   }
@@ -157,23 +166,17 @@ function followLog(
 async function watchAsLines(cli: Cli, session: Session, before: World): Promise<void> {
   const said = new Map<string, string>();
   for (const run of [...before.backups, ...before.restores]) if (isOver(run)) said.set(run.metadata.uid, lineOf(run));
-  const watches = await watchAll(cli, session, (object, type) => {
+  const watches = watchAll(cli, session, (object, type) => {
     if (object.kind !== KIND.backup.kind && object.kind !== KIND.restore.kind) return;
     const line = type === 'deleted' ? `${object.kind} ${object.metadata.name} deleted` : lineOf(object as Run);
     if (said.get(object.metadata.uid) === line) return;
     said.set(object.metadata.uid, line);
     cli.output.data(`${cli.now().toISOString().slice(0, 19)}Z ${line}`);
   });
-  await untilAborted(cli.signal);
-  await watches.stop();
+  await watches.ended.finally(() => watches.stop());
 }
 
 function lineOf(run: Run): string {
   const detail = detailOf(run);
   return `${run.kind} ${run.metadata.name} ${phaseOf(run)}${detail === undefined ? '' : `: ${detail}`}`;
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

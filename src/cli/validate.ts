@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { HoldfastError, messageOf } from '../lib/errors.ts';
 import { EXIT } from './output.ts';
 import type { Cli } from './session.ts';
-import { type Problem, shownPath } from './validate/problem.ts';
-import { problemsOf } from './validate/object.ts';
 import { validateText } from './validate/file.ts';
+import { problemsOf } from './validate/object.ts';
+import { type Problem, shownPath } from './validate/problem.ts';
 import { plural } from './words.ts';
 
 /** Files against everything that the API server and the operator would refuse of them, without asking either. */

@@ -30,8 +30,10 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   const best = scored.sort((a, b) => a.distance - b.distance)[0];
   if (best === undefined) return undefined;
   const near = best.distance <= Math.max(2, Math.floor(word.length / 4));
-  // Somebody who typed the beginning of a long generated name meant that name.
-  return near ? best.candidate : known.find((candidate) => word.length >= 3 && candidate.startsWith(word));
+  // Somebody who typed the beginning of a long generated name meant the newest of those.
+  return near
+    ? best.candidate
+    : [...known].sort().findLast((candidate) => word.length >= 3 && candidate.startsWith(word));
 }
 
 /** How many letters have to be added, left out, changed or swapped with their neighbour. */
@@ -43,7 +45,8 @@ function distance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j += 1) {
       const same = a[i - 1] === b[j - 1] ? 0 : 1;
       let best = Math.min((row[j - 1] ?? 0) + 1, (last[j] ?? 0) + 1, (last[j - 1] ?? 0) + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, (beforeLast[j - 2] ?? 0) + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        best = Math.min(best, (beforeLast[j - 2] ?? 0) + 1);
       row.push(best);
     }
     beforeLast = last;

@@ -74,7 +74,9 @@ function filesOf({ file }: KubeconfigChoice, env: NodeJS.ProcessEnv): string[] {
 
 async function inCluster(choice: KubeconfigChoice, env: NodeJS.ProcessEnv): Promise<PersonalCredentials> {
   if (!env['KUBERNETES_SERVICE_HOST'] || choice.context !== undefined) {
-    throw missing('There is no kubeconfig: neither --kubeconfig nor KUBECONFIG is given, and ~/.kube/config is not there.');
+    throw missing(
+      'There is no kubeconfig: neither --kubeconfig nor KUBECONFIG is given, and ~/.kube/config is not there.',
+    );
   }
   const namespace = await readFile(NAMESPACE_FILE, 'utf8').then(
     (text) => text.trim(),
@@ -89,7 +91,9 @@ function missing(message: string): HoldfastError {
 
 function noContext(name: string, contexts: readonly { readonly name: string }[], files: readonly string[]) {
   const known = contexts.map((context) => context.name).join(', ');
-  const message = name ? `There is no context "${name}" in ${files.join(', ')}.` : `${files.join(', ')} has no current context.`;
+  const message = name
+    ? `There is no context "${name}" in ${files.join(', ')}.`
+    : `${files.join(', ')} has no current context.`;
   return new HoldfastError('NoContext', message, {
     hint: known === '' ? HINT : `Give --context one of: ${known}.`,
   });

@@ -7,7 +7,7 @@ import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import { microTime } from './event.ts';
 import { KIND } from './kinds.ts';
 
-const LEADER_LEASE = 'holdfast-leader';
+export const LEADER_LEASE = 'holdfast-leader';
 
 export interface LeaderTimings {
   /** Milliseconds without a renewal after which another may take the Lease. */
@@ -193,7 +193,7 @@ export class LeaderElection {
     this.held = lease;
     this.renewed = begun;
     clearTimeout(this.deadline);
-    const left = this.timings.renewDeadline - (this.clock.monotonic() - begun);
+    const left = this.timings.renewDeadline - (this.clock.monotonic() - this.renewed);
     this.deadline = setTimeout(() => this.lose('the Lease could not be renewed in time'), Math.max(0, left));
     if (first && this.isLeader() && !this.stopping.signal.aborted) this.options.onElected();
   }

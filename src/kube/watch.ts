@@ -4,7 +4,7 @@ import { monotonic } from '../platform/clock.ts';
 import { delay } from '../platform/delay.ts';
 import { type Backoff, backoffTime } from './backoff.ts';
 import { listAll } from './client.ts';
-import { isGone, KubeError } from './errors.ts';
+import { isGone, KubeError, NO_ANSWER } from './errors.ts';
 import type { Http } from './http.ts';
 import type { KindRef } from './kinds.ts';
 import { lines } from './lines.ts';
@@ -31,8 +31,8 @@ const WATCH_TIMINGS: WatchTimings = {
   healthy: 1_000,
 };
 
-/** After so many failures in a row the resourceVersion itself is distrusted: an API server that was set back refuses it for ever. */
-const FAILURES_BEFORE_RELIST = 3;
+/** Refused so often in a row, the resourceVersion itself is distrusted: an API server that was set back refuses it for ever. */
+const REFUSALS_BEFORE_RELIST = 3;
 
 export interface WatchOptions<T extends KubeObject> {
   /** Absent: all namespaces. */
@@ -74,6 +74,7 @@ export class Reflector<T extends KubeObject> {
   private version: string | undefined;
   private listed = 0;
   private failures = 0;
+  private refusals = 0;
   private lastStep = monotonic();
   /** Ends the watch, or the pause, that is under way. */
   private interrupt = new AbortController();
@@ -118,8 +119,11 @@ export class Reflector<T extends KubeObject> {
       const ended = reason === undefined || reason instanceof Silence;
       const healthy = ended && monotonic() - begun >= this.timings.healthy;
       this.failures = healthy ? 0 : this.failures + 1;
+      if (healthy) this.refusals = 0;
       if (reason !== undefined) this.options.onRestart?.(reason.message);
-      if (this.version !== undefined && this.failures >= FAILURES_BEFORE_RELIST) this.version = undefined;
+      // A connection that fails says nothing about the resourceVersion.
+      if (!healthy && isAnswered(reason)) this.refusals += 1;
+      if (this.refusals >= REFUSALS_BEFORE_RELIST) this.version = undefined;
       if (!healthy) await delay(this.pause(reason), AbortSignal.any([this.interrupt.signal, this.stopping.signal]));
     }
   }
@@ -154,6 +158,7 @@ export class Reflector<T extends KubeObject> {
     });
     this.listed = monotonic();
     this.version = resourceVersion;
+    this.refusals = 0;
     this.tell(this.store.replace(items.map(lean), resourceVersion));
     for (const resolve of this.asked.splice(0, served)) resolve();
   }
@@ -168,6 +173,7 @@ export class Reflector<T extends KubeObject> {
       const heard = this.heard(stream, silence);
       for await (const line of lines(heard)) this.handle(line);
     } catch (caught) {
+      if (caught instanceof HandlerError) throw caught;
       if (ended.aborted) return;
       if (connection.signal.aborted) throw new Silence(`nothing was heard for ${this.timings.silence} ms`);
       throw caught;
@@ -212,6 +218,7 @@ export class Reflector<T extends KubeObject> {
     // Only now: an event that was not handled must come again.
     this.version = version;
     this.failures = 0;
+    this.refusals = 0;
   }
 
   private tell(changes: readonly Change<T>[]): void {
@@ -225,6 +232,11 @@ export class Reflector<T extends KubeObject> {
   }
 }
 
+/** Whether the API server, or something in its place, answered; a watch that ends at once without a reason counts. */
+function isAnswered(reason: Error | undefined): boolean {
+  return reason === undefined || (reason instanceof KubeError && reason.status !== NO_ANSWER);
+}
+
 class HandlerError extends Error {}
 
 interface ErrorStatus {
@@ -235,7 +247,7 @@ interface ErrorStatus {
 
 type WatchEvent<T extends KubeObject> =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; readonly object: T }
-  | { readonly type: 'ERROR'; readonly object: ErrorStatus };
+  | { readonly type: 'ERROR'; readonly object: ErrorStatus | null };
 
 function parseEvent<T extends KubeObject>(line: string): WatchEvent<T> {
   let event: WatchEvent<T>;
@@ -252,11 +264,11 @@ function parseEvent<T extends KubeObject>(line: string): WatchEvent<T> {
   return event;
 }
 
-function errorOf(status: ErrorStatus): KubeError {
+function errorOf(status: ErrorStatus | null): KubeError {
   return new KubeError('watch', {
-    status: status.code ?? 500,
-    message: status.message ?? 'the API server ended the watch with an error',
-    ...(status.reason === undefined ? {} : { reason: status.reason }),
+    status: status?.code ?? 500,
+    message: status?.message ?? 'the API server ended the watch with an error',
+    ...(status?.reason === undefined ? {} : { reason: status.reason }),
   });
 }
 

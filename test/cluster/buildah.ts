@@ -1,6 +1,6 @@
 /** Builds images with buildah in a store of its own below the cache folder, so that the machine's own stays as it is. */
 import { join } from 'node:path';
-import { cacheRoot } from './cache-root.ts';
+import { cacheRoot, keyOf } from './cache.ts';
 import { type CommandOptions, run } from './command.ts';
 import { ensureDebianPackages } from './debian.ts';
 import { withLock } from './lock.ts';
@@ -70,7 +70,9 @@ export async function removeOlderImages(name: string): Promise<void> {
 
 /** Runs buildah on our store and returns what it prints. */
 export async function buildah(args: readonly string[], options: Pick<CommandOptions, 'tied'> = {}): Promise<string> {
-  const store = ['--root', join(cacheRoot(), 'containers'), '--runroot', '/run/holdfast-containers'];
+  const root = join(cacheRoot(), 'containers');
+  // What runs is forgotten with a reboot, as /run is; each store has its own.
+  const store = ['--root', root, '--runroot', `/run/holdfast-containers-${keyOf({ root })}`];
   return run('buildah', [...store, ...args], { ...options, log: join(cacheRoot(), 'logs', 'buildah.log') });
 }
 

@@ -1,5 +1,5 @@
 /** The programs that a cluster and its tests are made of, each built from a Go module beside this file. */
-import { chmod, mkdir, readdir, readFile, symlink } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cached, cacheRoot, type Ingredients, keyOf } from './cache.ts';
 import { run } from './command.ts';
@@ -102,12 +102,14 @@ async function ingredientsOf(name: ModuleName): Promise<Ingredients> {
 }
 
 async function build(name: ModuleName, module: GoModule, linkerFlags: string, target: string): Promise<void> {
-  await mkdir(target, { recursive: true });
+  // Go's own temporary folder, in the place that is cleared when this is killed; not in /tmp, where it would stay.
+  const work = join(target, 'work');
+  await mkdir(work, { recursive: true });
   for (const [executable, source] of Object.entries(module.executables)) {
     const path = join(target, executable);
     await run('go', ['build', '-ldflags', linkerFlags, '-o', path, source], {
       cwd: join(sources, name),
-      env: { ...process.env, ...goSettings },
+      env: { ...process.env, ...goSettings, GOTMPDIR: work },
       log: join(cacheRoot(), 'logs', `build-${name}.log`),
       tied: true,
     }).catch((cause: unknown) => {
@@ -116,6 +118,7 @@ async function build(name: ModuleName, module: GoModule, linkerFlags: string, ta
     await chmod(path, 0o755);
     for (const alias of module.alsoCalled ?? []) await symlink(executable, join(target, alias));
   }
+  await rm(work, { recursive: true });
 }
 
 /** Smaller programs without symbol tables, and the versions that they must be able to tell. */

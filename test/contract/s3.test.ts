@@ -228,14 +228,11 @@ describe('a server that answers badly', () => {
     await using proxy = await breakingProxy(server.endpoint, {
       afterReceived: (connection) => (connection === 0 ? MIB : undefined),
     });
-    const body = await open({ endpoint: proxy.url }).get(key);
-    const reading = async () => {
-      let replaced = false;
-      for await (const _ of body) {
-        if (!replaced) await open().put(key, randomBytes(2 * MIB));
-        replaced = true;
-      }
-    };
+    // So long a wait before it goes on that the object is another one by then.
+    const patience = { attempts: 3, firstDelayMs: 3_000, longestDelayMs: 3_000 };
+    const body = await open({ endpoint: proxy.url }, { patience }).get(key);
+    await open().put(key, randomBytes(2 * MIB));
+    const reading = async () => collect(body);
     await expect(reading()).rejects.toMatchObject({ reason: 'ArchiveCorrupt' });
   });
 });

@@ -214,7 +214,7 @@ describe('with the rights of the table', () => {
     expect([...new Set(proxy.asked.map(rightOf))].sort()).toEqual([...new Set(TABLE)].sort());
   }, 60_000);
 
-  test.each(DENIED)('nobody may %s', async (words) => {
+  test.each(DENIED)('the operator may not %s', async (words) => {
     const [verb, what] = words.split(' ') as [string, string];
     const [whole, subresource] = what.split('/') as [string, string | undefined];
     const [resource, ...group] = whole.split('.');

@@ -242,6 +242,37 @@ describe('a call that fails never makes it deaf', () => {
     expect(second.at - first.at).toBeGreaterThanOrEqual(1_990);
   });
 
+  test('a resourceVersion that is refused again and again is given up for that of a new list', async () => {
+    const w = watch();
+    await w.leases.create('a');
+    let first: string | null = null;
+    proxy.fault = (asked) => {
+      if (!isWatch(asked)) return undefined;
+      first ??= asked.query.get('resourceVersion');
+      return asked.query.get('resourceVersion') === first ? { status: 504, reason: 'Timeout' } : undefined;
+    };
+    w.reflector.start();
+    await waitFor(async () => w.restarts.length > 0, { timeoutMs: 5_000, otherwise: () => 'it was not refused' });
+    await w.leases.create('b');
+    await caughtUp(w);
+    await w.leases.create('c');
+    await caughtUp(w);
+  }, 30_000);
+
+  test('a long outage ends with the next watch, not with a list', async () => {
+    const w = watch();
+    await w.leases.create('a');
+    w.reflector.start();
+    await caughtUp(w);
+    proxy.fault = () => 'refuse';
+    proxy.cutAll();
+    await w.leases.remove('a');
+    await waitFor(async () => w.restarts.length > 6, { timeoutMs: 10_000, otherwise: () => 'it does not try' });
+    proxy.fault = () => undefined;
+    await caughtUp(w);
+    expect(asksFor(w, isList)).toHaveLength(1);
+  }, 30_000);
+
   test('the API server restarts', async () => {
     const w = watch();
     await w.leases.create('a');

@@ -1,4 +1,3 @@
-
 import type { DatabaseProperties } from '../../src/archive/contents.ts';
 import type {
   Engine,

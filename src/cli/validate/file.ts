@@ -12,10 +12,10 @@ import {
   parseAllDocuments,
   type ScalarTag,
 } from 'yaml';
-import { GROUP, VERSION } from '../../api/meta.ts';
 import { KINDS } from '../../api/crd.ts';
+import { GROUP, VERSION } from '../../api/meta.ts';
 import { nearest } from '../words.ts';
-import { doubts } from './meaning.ts';
+import { doubts, type Meant } from './meaning.ts';
 import { problemsOf } from './object.ts';
 import { type FieldPath, type Problem, shownPath } from './problem.ts';
 
@@ -49,50 +49,48 @@ export function validateText(text: string, now: Date): Verdict {
     merge: true,
     customTags: (tags) => [OLD_BOOLEANS, ...tags],
   });
-  const verdict = { findings: [] as Finding[], checked: [] as string[], others: [] as string[] };
-  if (!Array.isArray(documents)) return verdict;
+  const findings: Finding[] = [];
+  const checked: string[] = [];
+  const others: string[] = [];
   for (const document of documents as readonly Document[]) {
-    const lineOf = (path: FieldPath) => lines.linePos(offsetOf(document, path)).line;
     const [broken] = document.errors;
     if (broken !== undefined) {
       // What follows from the first one is noise.
-      verdict.findings.push({ line: broken.linePos?.[0].line ?? 1, field: '', message: firstLine(broken.message) });
+      findings.push({ line: broken.linePos?.[0].line ?? 1, field: '', message: firstLine(broken.message) });
       continue;
     }
-    for (const { object, path } of objectsOf(document.toJS() as unknown)) look(object, path, lineOf, now, verdict);
+    for (const { object, path } of objectsOf(document.toJS() as unknown)) {
+      const opinion = opinionOn(object, now);
+      if (opinion.checked !== undefined) checked.push(opinion.checked);
+      if (opinion.other !== undefined) others.push(opinion.other);
+      for (const problem of opinion.problems) {
+        const whole = [...path, ...problem.path];
+        const { line } = lines.linePos(offsetOf(document, whole));
+        findings.push({ line, field: shownPath(whole), message: problem.message });
+      }
+    }
   }
-  verdict.findings.sort((a, b) => a.line - b.line);
-  return verdict;
+  return { findings: findings.sort((a, b) => a.line - b.line), checked, others };
 }
 
-function look(
-  object: unknown,
-  path: FieldPath,
-  lineOf: (path: FieldPath) => number,
-  now: Date,
-  verdict: { findings: Finding[]; checked: string[]; others: string[] },
-): void {
-  const report = (problems: readonly Problem[]) => {
-    for (const problem of problems) {
-      const whole = [...path, ...problem.path];
-      verdict.findings.push({ line: lineOf(whole), field: shownPath(whole), message: problem.message });
-    }
-  };
-  if (!isObject(object)) return report([{ path: [], message: 'is no Kubernetes object' }]);
+interface Opinion {
+  readonly problems: readonly Problem[];
+  readonly checked?: string;
+  readonly other?: string;
+}
+
+function opinionOn(object: unknown, now: Date): Opinion {
+  if (!isObject(object)) return { problems: [{ path: [], message: 'is no Kubernetes object' }] };
   const { apiVersion, kind } = object;
-  if (typeof apiVersion !== 'string') return report([{ path: ['apiVersion'], message: 'is required' }]);
-  if (typeof kind !== 'string') return report([{ path: ['kind'], message: 'is required' }]);
+  if (typeof apiVersion !== 'string') return { problems: [{ path: ['apiVersion'], message: 'is required' }] };
+  if (typeof kind !== 'string') return { problems: [{ path: ['kind'], message: 'is required' }] };
   const name = `${kind}/${nameOf(object)}`;
   const strange = strangeKind(apiVersion, kind);
-  if (strange !== undefined) return report([strange]);
-  if (apiVersion !== `${GROUP}/${VERSION}`) {
-    verdict.others.push(`${apiVersion} ${name}`);
-    return;
-  }
-  verdict.checked.push(name);
-  const typed = { ...object, kind };
-  const problems = problemsOf(typed);
-  report(problems.length > 0 ? problems : doubts(typed as never, now));
+  if (strange !== undefined) return { problems: [strange] };
+  if (apiVersion !== `${GROUP}/${VERSION}`) return { problems: [], other: `${apiVersion} ${name}` };
+  const problems = problemsOf({ ...object, kind });
+  // What an object means is asked only once it has the right form.
+  return { problems: problems.length > 0 ? problems : doubts(object as unknown as Meant, now), checked: name };
 }
 
 /** Of our group, but nothing that we know. */
@@ -142,7 +140,10 @@ function offsetOf(document: Document, path: FieldPath): number {
   return offset;
 }
 
-function stepInto(node: unknown, part: string | number): { readonly node: unknown; readonly mark: unknown } | undefined {
+function stepInto(
+  node: unknown,
+  part: string | number,
+): { readonly node: unknown; readonly mark: unknown } | undefined {
   if (isSeq(node) && typeof part === 'number') {
     const item = node.items[part];
     return item === undefined ? undefined : { node: item, mark: item };

@@ -10,7 +10,7 @@ import { type Cron, parseCron } from '../../policy/cron.ts';
 import { isTimeZone, nextSlot } from '../../policy/schedule.ts';
 import type { Problem } from './problem.ts';
 
-interface Meant {
+export interface Meant {
   readonly kind: string;
   readonly metadata?: { readonly name?: string; readonly namespace?: string };
   readonly spec: unknown;
@@ -62,6 +62,11 @@ function tooManyBytes(value: unknown, path: readonly (string | number)[]): Probl
     const bytes = Buffer.byteLength(each);
     return bytes <= DATABASE_BYTES
       ? []
-      : [{ path: [...path, name], message: `has ${bytes} bytes in UTF-8; PostgreSQL's names have at most ${DATABASE_BYTES}` }];
+      : [
+          {
+            path: [...path, name],
+            message: `has ${bytes} bytes in UTF-8; PostgreSQL's names have at most ${DATABASE_BYTES}`,
+          },
+        ];
   });
 }

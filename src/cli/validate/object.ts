@@ -30,23 +30,22 @@ export function problemsOf(object: { readonly kind: string }): Problem[] {
   const validator = validatorOf(object.kind);
   if (validator === undefined) throw new Error(`no kind ${object.kind} of ours`);
   const { schema, validate } = validator;
-  const filled = withoutDefaultedNulls(schema, structuredClone(object)) as Record<string, unknown>;
+  const filled = withoutNulls(schema, object) as Record<string, unknown>;
   validate(filled);
   const problems = [...(validate.errors ?? []).flatMap(problemOf), ...nameless(filled)];
   const isSound = (path: FieldPath) => !problems.some((problem) => startsWith(problem.path, path));
   return withoutRepeats([...problems, ...brokenRules(schema, filled, isSound)]);
 }
 
-/** The API server takes an empty value for one that is not there where it knows a default. */
-function withoutDefaultedNulls(schema: Schema, value: unknown): unknown {
-  if (Array.isArray(value)) return value.map((each) => withoutDefaultedNulls(schema.items ?? {}, each));
+/** A copy, without what the API server takes for absent: a field with an empty value that is not required, or has a default. */
+function withoutNulls(schema: Schema, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((each) => withoutNulls(schema.items ?? {}, each));
   if (typeof value !== 'object' || value === null) return value;
-  const kept = Object.entries(value).filter(
-    ([name, each]) => each !== null || schema.properties?.[name]?.default === undefined,
-  );
-  return Object.fromEntries(
-    kept.map(([name, each]) => [name, withoutDefaultedNulls(schema.properties?.[name] ?? {}, each)]),
-  );
+  const { properties, required } = schema;
+  const isAbsent = (name: string) =>
+    properties?.[name] !== undefined && (required?.includes(name) !== true || properties[name].default !== undefined);
+  const kept = Object.entries(value).filter(([name, each]) => each !== null || !isAbsent(name));
+  return Object.fromEntries(kept.map(([name, each]) => [name, withoutNulls(properties?.[name] ?? {}, each)]));
 }
 
 function nameless({ metadata }: Record<string, unknown>): Problem[] {
@@ -94,9 +93,16 @@ function problemOf(error: ErrorObject): Problem[] {
         ? [{ path, message: `${shown(error.data)} does not fit ${String(params['pattern'])}${meaning(error)}` }]
         : [];
     case 'minLength':
-      return [{ path, message: params['limit'] === 1 ? 'may not be empty' : `must have at least ${params['limit']} characters` }];
+      return [
+        {
+          path,
+          message: params['limit'] === 1 ? 'may not be empty' : `must have at least ${params['limit']} characters`,
+        },
+      ];
     case 'maxLength':
-      return [{ path, message: `may have at most ${params['limit']} characters, not ${[...String(error.data)].length}` }];
+      return [
+        { path, message: `may have at most ${params['limit']} characters, not ${[...String(error.data)].length}` },
+      ];
     case 'minimum':
     case 'maximum':
       return [{ path, message: `must be ${params['comparison']} ${params['limit']}, not ${shown(error.data)}` }];
@@ -154,6 +160,8 @@ const SHOWN = 60;
 
 function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
+  // Never a secret on a screen or in the log of a pipeline.
+  if (/AGE-SECRET-KEY-/i.test(text)) return 'a private key (AGE-SECRET-KEY-…), which belongs nowhere in an object,';
   return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}…`;
 }
 

@@ -16,7 +16,12 @@ export function brokenRules(
 ): Problem[] {
   if (value === undefined || value === null) return [];
   const own = isSound(path) ? rulesOf(schema).flatMap((rule) => broken(rule, schema, value, path)) : [];
-  return [...own, ...childrenOf(schema, value).flatMap((child) => brokenRules(child.schema, child.value, isSound, [...path, child.key]))];
+  return [
+    ...own,
+    ...childrenOf(schema, value).flatMap((child) =>
+      brokenRules(child.schema, child.value, isSound, [...path, child.key]),
+    ),
+  ];
 }
 
 /** A rule that looks at what was there before says nothing about a file: the API server alone can tell. */
@@ -58,7 +63,8 @@ function childrenOf(schema: Schema, value: unknown): Child[] {
 function celValue(schema: Schema, value: unknown): unknown {
   if (typeof value === 'number') return schema.type === 'integer' && Number.isInteger(value) ? BigInt(value) : value;
   const children = childrenOf(schema, value);
-  if (Array.isArray(value)) return children.length === 0 ? value : children.map((child) => celValue(child.schema, child.value));
+  if (Array.isArray(value))
+    return children.length === 0 ? value : children.map((child) => celValue(child.schema, child.value));
   if (typeof value !== 'object' || value === null) return value;
   const known = children.filter((child) => child.value !== undefined);
   return { ...value, ...Object.fromEntries(known.map((child) => [child.key, celValue(child.schema, child.value)])) };

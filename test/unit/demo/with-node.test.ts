@@ -63,7 +63,7 @@ describe('packages', () => {
   test('a fresh clone installs them once; the next run does not', async () => {
     expect((await finish(start(''))).code).toBe(0);
     expect((await finish(start(''))).code).toBe(0);
-    expect(installs()).toEqual(['ci --include=dev --no-audit --no-fund']);
+    expect(installs()).toEqual([expect.stringMatching(/^ci --include=dev /)]);
   });
 
   test.each([

@@ -180,7 +180,8 @@ describe('leader election', () => {
       a.election.start();
       await seconds(0.5);
       b.election.start();
-      await seconds(10.1);
+      // Just after a renewal of a and just before a try of b.
+      await seconds(9.8);
       if (how === 'emptied') server.edit({ holderIdentity: '', leaseDurationSeconds: 15 });
       else server.lease = undefined;
       for (let i = 0; i < 300; i += 1) {

@@ -38,6 +38,7 @@ function expectUndone(outcome: Outcome): void {
   expect(outcome.report.ok).toBe(false);
   expect(world.server.calls).not.toContain('swap');
   expect(world.server.calls).toContain('cleanUp');
+  expect(world.log.join()).not.toContain('could not be dropped');
   for (const { whole } of world.server.loaded) expect(whole).toBe(false);
 }
 

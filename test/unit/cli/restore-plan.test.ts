@@ -1,0 +1,69 @@
+import { describe, expect, test } from '@jest/globals';
+import { mustBePossible, type PlanFacts, planText } from '../../../src/cli/restore-plan.ts';
+import type { HoldfastError } from '../../../src/lib/errors.ts';
+import { aBackup, aCompleteBackup, aKey, aRestore, condition, noonPlus } from '../../support/builders.ts';
+
+const WEB = { kind: 'Deployment', name: 'web' } as const;
+
+function aPlan(more: Partial<PlanFacts> = {}): PlanFacts {
+  return {
+    backup: aCompleteBackup(),
+    spec: aRestore().spec,
+    workloads: [{ workload: WEB, replicas: 3 }],
+    key: aKey({ identity: true }),
+    identityFile: undefined,
+    namespace: 'shop',
+    ...more,
+  };
+}
+
+function reasonOf(plan: PlanFacts): string | undefined {
+  try {
+    mustBePossible(plan);
+    return undefined;
+  } catch (caught) {
+    return (caught as HoldfastError).reason;
+  }
+}
+
+test('a plan says what, from where, into what, what is replaced, who rests and which key', () => {
+  const text = planText(aPlan(), noonPlus(7_200));
+  expect(text).toContain('nightly, of 2h ago (2026-11-24T12:00:00Z)');
+  expect(text).toContain('into:              orders on pg.shop.svc:5432');
+  expect(text).toContain('replaced in one step');
+  expect(text).toContain('kept 24h under another name');
+  expect(text).toContain('Deployment web, then back to 3');
+  expect(text).toContain('Secret private, key identity');
+});
+
+test('another target is shown, and that the default replaces nothing', () => {
+  const spec = { from: { backupRef: { name: 'nightly' } }, target: { postgresql: { database: 'copy' } } };
+  const text = planText(aPlan({ spec, workloads: [] }), noonPlus(0));
+  expect(text).toContain('into:              copy on pg.shop.svc:5432');
+  expect(text).toContain('refused, nothing is touched');
+  expect(text).toContain('what still writes then loses what it writes');
+});
+
+test('what is dropped at once is said to be dropped', () => {
+  const spec = { ...aRestore().spec, keepPrevious: '0s' };
+  expect(planText(aPlan({ spec }), noonPlus(0))).toContain('the replaced one is then dropped');
+});
+
+describe('a restore that cannot end well is not begun', () => {
+  test.each<[string, Partial<PlanFacts>, string | undefined]>([
+    ['all is there', {}, undefined],
+    [
+      'the backup failed',
+      { backup: aBackup({ status: { conditions: [condition('Failed', 'True')] } }) },
+      'BackupFailed',
+    ],
+    ['the backup is at work', { backup: aBackup({ status: { phase: 'Running' } }) }, 'BackupNotComplete'],
+    ['a workload is missing', { workloads: [{ workload: WEB, replicas: undefined }] }, 'WorkloadNotFound'],
+    ['a workload may not be looked at', { workloads: [{ workload: WEB, replicas: 'unknown' }] }, undefined],
+    ['no private key is known', { key: aKey() }, 'NoIdentity'],
+    ['the key is gone', { key: undefined }, 'NoIdentity'],
+    ['the key is brought along', { key: undefined, identityFile: 'team.key' }, undefined],
+  ])('%s', (_what, more, reason) => {
+    expect(reasonOf(aPlan(more))).toBe(reason);
+  });
+});
