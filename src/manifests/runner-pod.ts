@@ -1,5 +1,5 @@
 import type { V1PodSpec, V1Volume } from '@kubernetes/client-node';
-import { MOUNTS, TASK_ANNOTATION } from '../api/task.ts';
+import { MOUNTS, RUNNER_NODE_FLAGS, TASK_ANNOTATION } from '../api/task.ts';
 
 /** What the admin of the operator decides about every runner. */
 export interface RunnerSettings {
@@ -44,7 +44,7 @@ export function runnerPodSpec(options: RunnerPodOptions): V1PodSpec {
         name: 'runner',
         image: options.settings.image,
         imagePullPolicy: options.settings.imagePullPolicy,
-        command: ['node', '/holdfast/src/main/runner.ts'],
+        command: ['node', ...RUNNER_NODE_FLAGS, '/holdfast/src/main/runner.ts'],
         env: [
           { name: 'HOLDFAST_ROOT', value: MOUNTS.root },
           { name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },

@@ -37,7 +37,9 @@ export function runningStatus(
 }
 
 export function completeStatus(facts: BackupFacts, result: BackupResult, now: Date): BackupStatus {
-  const message = `${formatBytes(result.sizes.source)} dumped, ${formatBytes(result.sizes.stored)} stored`;
+  // An earlier attempt's manifest does not tell the plain size; it is in the encrypted contents only.
+  const dumped = result.sizes.source === 0 ? '' : `${formatBytes(result.sizes.source)} dumped, `;
+  const message = `${dumped}${formatBytes(result.sizes.stored)} stored`;
   const own: BackupStatus = {
     phase: 'Complete',
     completionTime: instant(now),
