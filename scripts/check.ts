@@ -4,9 +4,12 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 
+/** Biome takes a pipe for a terminal. */
+const BIOME_COLORS = process.stdout.isTTY ? [] : ['--colors=off'];
+
 const CHECKS: readonly { name: string; argv: readonly [string, ...string[]] }[] = [
   { name: 'types', argv: ['tsc'] },
-  { name: 'lint and format', argv: ['biome', 'ci', '--error-on-warnings', '.'] },
+  { name: 'lint and format', argv: ['biome', 'ci', '--error-on-warnings', ...BIOME_COLORS, '.'] },
   { name: 'import directions', argv: ['node', 'scripts/check-imports.ts'] },
   { name: 'unused files, exports and packages', argv: ['knip'] },
   { name: 'generated files', argv: ['node', 'scripts/generate.ts', '--check'] },

@@ -58,7 +58,10 @@ export const BackupStatusSchema = Type.Object({
   ),
   sizes: Type.Optional(
     Type.Object({
-      source: Type.Integer({ minimum: 0, description: 'Bytes that the dump wrote; 0 where only an earlier attempt knew, which did not live to tell.' }),
+      source: Type.Integer({
+        minimum: 0,
+        description: 'Bytes that the dump wrote; 0 where only an earlier attempt knew, which did not live to tell.',
+      }),
       stored: Type.Integer({ minimum: 0, description: 'Bytes in the store.' }),
       human: Type.Optional(Type.String({ description: 'Bytes in the store, for people.' })),
     }),

@@ -17,6 +17,9 @@ export function explain(caught: unknown, place: Place = {}): Pick<Failure, 'mess
   );
 }
 
+/** We send no field that this plugin does not know. */
+const OLDER = 'The CRDs of this cluster are older than this plugin: "kubectl holdfast doctor" tells what they lack.';
+
 function explainKube(error: KubeError, place: Place): Pick<Failure, 'message' | 'hint'> {
   const said = saidBy(error);
   switch (error.status) {
@@ -45,7 +48,7 @@ function explainKube(error: KubeError, place: Place): Pick<Failure, 'message' | 
     case 409:
       return withHint(capital(said), 'Somebody was quicker. Run the command again.');
     default:
-      return withHint(`The API server refuses: ${said}`, error.hint);
+      return withHint(`The API server refuses: ${said}`, /unknown field/.test(said) ? OLDER : error.hint);
   }
 }
 

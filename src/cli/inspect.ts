@@ -54,7 +54,8 @@ export function inspectText(found: InspectFacts, now: Date): string {
     ['made', `${metadata.creationTimestamp}, ${age(metadata.creationTimestamp, now)} ago`],
     ['took', status?.startTime === undefined ? undefined : formatDuration(spanOf(backup, now))],
     ['verified', verifiedText(backup, now)],
-    ['dump', sizeText(status?.sizes?.source)],
+    // 0: only an attempt that did not live to tell knew it.
+    ['dump', status?.sizes?.source === 0 ? 'not known' : sizeText(status?.sizes?.source)],
     ['stored', sizeText(status?.sizes?.stored)],
     ['server', status?.server === undefined ? undefined : harmless(`${status.server.engine} ${status.server.version}`)],
     ['dumped by', status?.tool === undefined ? undefined : harmless(status.tool)],

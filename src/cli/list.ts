@@ -90,7 +90,7 @@ export function backupTable(backups: readonly Backup[], { now, paint, wide, ever
 function wideCells(backup: Backup, now: Date): string[] {
   const { status, spec } = backup;
   return [
-    status?.sizes === undefined ? '-' : formatBytes(status.sizes.source),
+    status?.sizes?.source ? formatBytes(status.sizes.source) : '-',
     status?.startTime === undefined ? '-' : formatDuration(spanOf(backup, now)),
     spec.storeRef.name,
     status?.server === undefined ? '-' : cell(`${status.server.engine} ${status.server.version}`),

@@ -58,7 +58,8 @@ export class Output {
   }
 
   get width(): number {
-    return this.stderr.columns ?? this.stdout.columns ?? 100;
+    // A terminal that does not know its size says 0.
+    return this.stderr.columns || this.stdout.columns || 100;
   }
 
   /** The answer; a line end is added. */
@@ -74,7 +75,7 @@ export class Output {
 
   /** A screen of its own, which the next one takes the place of; what stood there before comes back with {@link leaveScreen}. */
   screen(text: string): void {
-    const lines = text.split('\n').slice(0, Math.max(1, (this.stdout.rows ?? 50) - 1));
+    const lines = text.split('\n').slice(0, Math.max(1, (this.stdout.rows || 50) - 1));
     const enter = this.onScreen ? '' : '\u001b[?1049h';
     this.onScreen = true;
     // Line by line over what is there: wiping first would flicker.

@@ -39,7 +39,7 @@ export function estimateFor(run: Run, backups: readonly Backup[]): number | unde
   const { host, database } = databaseOf(run as Backup);
   return backups
     .filter((backup) => databaseOf(backup).host === host && databaseOf(backup).database === database)
-    .filter(({ status }) => status?.sizes !== undefined && status.completionTime !== undefined)
+    .filter(({ status }) => (status?.sizes?.source ?? 0) > 0 && status?.completionTime !== undefined)
     .sort((a, b) => ((a.status?.completionTime ?? '') < (b.status?.completionTime ?? '') ? -1 : 1))
     .at(-1)?.status?.sizes?.source;
 }

@@ -15,21 +15,22 @@ export async function ask(cli: Cli, question: string): Promise<string> {
 
 /** Nothing of what is typed appears on the screen. */
 export async function askHidden(cli: Cli, question: string): Promise<string> {
-  process.stderr.write(question);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   try {
-    return await read(cli, '', nowhere);
+    return await read(cli, question, nowhere);
   } finally {
     process.stderr.write('\n');
   }
 }
 
 async function read(cli: Cli, question: string, screen: Writable): Promise<string> {
+  // From here on the terminal itself echoes nothing: what is pasted at once does not show either.
   const lines = createInterface({ input: cli.stdin, output: screen, terminal: true, historySize: 0 });
   const left = new AbortController();
   // Ctrl-C and the end of the input (Ctrl-D) are no answer.
   lines.once('SIGINT', () => left.abort());
   lines.once('close', () => left.abort());
+  if (screen !== process.stderr) process.stderr.write(question);
   try {
     return await lines.question(question, { signal: AbortSignal.any([left.signal, cli.signal]) });
   } catch {

@@ -83,7 +83,7 @@ export function planText(plan: PlanFacts, now: Date): string {
   const { backup, spec } = plan;
   const { status, metadata } = backup;
   const sizes = status?.sizes;
-  const size = sizes === undefined ? '' : `, ${formatBytes(sizes.source)} as a dump`;
+  const size = sizes === undefined || sizes.source === 0 ? '' : `, ${formatBytes(sizes.source)} as a dump`;
   return facts([
     [
       'backup',

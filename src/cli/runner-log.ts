@@ -9,16 +9,19 @@ import { Reflector } from '../kube/watch.ts';
 import { type Progress, parseProgress } from './progress.ts';
 import type { Session } from './session.ts';
 
+/** What it needs of a session. */
+type Reach = Pick<Session, 'http' | 'cluster' | 'namespace'>;
+
 /** Progress is a courtesy: whoever may not list pods or read logs goes without, and hears nothing of it. */
 export class RunnerLog {
-  private readonly session: Session;
+  private readonly session: Reach;
   private readonly ending = new AbortController();
   private readonly pods: Reflector<Pod>;
   private readonly followed = new Set<string>();
   private readonly tell: (progress: Progress | undefined) => void;
 
   /** `tell` hears each new state; undefined: nothing is known any more. */
-  constructor(session: Session, ownerUid: string, tell: (progress: Progress | undefined) => void) {
+  constructor(session: Reach, ownerUid: string, tell: (progress: Progress | undefined) => void) {
     this.session = session;
     this.tell = tell;
     this.pods = new Reflector<Pod>(session.http, KIND.pod, {

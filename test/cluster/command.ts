@@ -1,6 +1,6 @@
 /** Runs a program to its end. */
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 export interface CommandOptions {
@@ -113,9 +113,13 @@ function tiedPrefix(): [string, ...string[]] {
   return ['setpriv', '--pdeathsig', 'KILL', '--', ...namespace];
 }
 
+/** What is this long is not read any more. */
+const LOG_LIMIT_BYTES = 5_000_000;
+
 function openLog(path: string, command: string, args: readonly string[]): number {
   mkdirSync(dirname(path), { recursive: true });
-  const log = openSync(path, 'a');
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const log = openSync(path, size > LOG_LIMIT_BYTES ? 'w' : 'a');
   writeSync(log, `$ ${command} ${args.join(' ')}\n`);
   return log;
 }

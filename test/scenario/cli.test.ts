@@ -158,7 +158,7 @@ describe('who cannot be served is told why and what to do', () => {
     async (...args) => {
       const { code, stdout, stderr } = await inShop(args, { env: { KUBECONFIG: await world.stranger('stranger') } });
       expect([code, stdout]).toEqual([1, '']);
-      expect(stderr).toMatch(/You may not do this: \S+ is forbidden: User "stranger" cannot/);
+      expect(stderr).toMatch(/You may not do this: \S+( "\S+")? is forbidden: User "stranger" cannot/);
       expect(stderr).toMatch(/RoleBinding/);
     },
   );

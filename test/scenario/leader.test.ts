@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { POD_PATIENCE } from '../../src/controllers/run-facts.ts';
 import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { type ApiProxy, type Asked, isList, isWrite, startApiProxy } from '../support/api-proxy.ts';
@@ -178,7 +179,8 @@ describe('one replica', () => {
       timeoutMs: 10_000,
       otherwise: () => 'the Restore was not looked at',
     });
-    await quiet(2_000);
+    // Nobody here makes the pod of the store's probe; once that is said, all is said.
+    await quiet(POD_PATIENCE + 3_000);
     const before = { writes: writes().length, lists: proxy.asked.filter(isList).length };
     await quiet(20_000);
     expect(

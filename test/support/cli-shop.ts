@@ -12,7 +12,7 @@ export interface Shop {
 }
 
 /** So many minutes ago, as the API has it. */
-export function ago(minutes: number): string {
+function ago(minutes: number): string {
   return `${new Date(now().getTime() - minutes * 60_000).toISOString().slice(0, 19)}Z`;
 }
 
@@ -20,7 +20,7 @@ export function said(type: string, status: Condition['status'], reason: string, 
   return { type, status, reason, message, lastTransitionTime: ago(5), observedGeneration: 1 };
 }
 
-export const SOURCE = {
+const SOURCE = {
   postgresql: { host: 'pg.shop.svc', database: 'orders', credentials: { secretRef: { name: 'pg' } } },
 };
 
