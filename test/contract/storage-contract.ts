@@ -56,6 +56,18 @@ export function storageContract(name: string, under: StorageUnderTest): void {
       expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     });
 
+    test('that are removed are gone, their neighbours stay, and removing them again is fine', async () => {
+      const { storage, prefix } = under.open();
+      await storage.put(`${prefix}/gone`, Buffer.from('x'));
+      await storage.put(`${prefix}/gone-not`, Buffer.from('y'));
+      const versionId = (await storage.stat(`${prefix}/gone`))?.versionId;
+      await storage.remove(`${prefix}/gone`, versionId);
+      await storage.remove(`${prefix}/gone`, versionId);
+      await storage.remove(`${prefix}/never-there`);
+      expect(await storage.stat(`${prefix}/gone`)).toBeUndefined();
+      expect(await keysOf(storage, prefix)).toEqual([`${prefix}/gone-not`]);
+    });
+
     test('that are not there are undefined to stat and ObjectNotFound to get', async () => {
       const { storage, prefix } = under.open();
       expect(await storage.stat(`${prefix}/missing`)).toBeUndefined();

@@ -110,17 +110,19 @@ test('an operator that was down across five slots makes one Backup, of the last'
 });
 
 test('two schedules of one database: one works, the other waits and says for whom, and follows', async () => {
-  await newSchedule('first');
-  await newSchedule('second');
-  ahead = 90;
+  // One run each, whatever minute it is: a next slot of the first would compete for the database.
+  const once = { schedule: '0 0 29 2 *', runOnCreate: true };
+  await newSchedule('first', once);
+  await newSchedule('second', once);
   await begin();
   await until(
     async () => (await backups()).length === 2 && (await jobs()).length === 1,
     'there are not two Backups and one Job',
   );
-  await settle();
   const [job] = await jobs();
   const running = job!.metadata.ownerReferences![0]!.name;
+  // Two that saw the lock free at once: the slower one says so at its next look.
+  await until(async () => (await backups()).every(({ status }) => status !== undefined), 'one of the two says nothing');
   const waiting = (await backups()).find(({ metadata }) => metadata.name !== running)!;
   expect(waiting.status).toMatchObject({ phase: 'Pending', failure: { reason: 'DatabaseBusy' } });
   expect(waiting.status?.failure?.message).toContain(`Backup ${namespace}/${running}`);
@@ -151,7 +153,7 @@ test('a schedule whose run failed says so, and its next run comes', async () => 
   await until(async () => (await schedule())?.status?.consecutiveFailures === 1, 'the failure is not counted');
   ahead += 60;
   await kubectl(server.kubeconfig, ['annotate', 'backupschedule', 'nightly', '-n', namespace, 'look=again']);
-  await until(async () => (await backups()).length === 2, 'the next run does not come');
+  await until(async () => (await backups()).length >= 2, 'the next run does not come');
 });
 
 test('deleting a schedule keeps its Backups', async () => {

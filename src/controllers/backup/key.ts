@@ -6,7 +6,7 @@ import type { Failure } from '../../lib/errors.ts';
 export type KeyChoice = { readonly key: BackupKey } | { readonly wait: Failure };
 
 const MAKE_ONE =
-  'Make one: age-keygen -o backup.key prints the public key; put it in spec.recipients of a BackupKey with default: true, and keep backup.key outside the cluster.';
+  'Make one: kubectl holdfast key create key --default. Without the plugin: age-keygen -o backup.key prints the public key; put it in spec.recipients of a BackupKey with default: true. Keep the private key outside the cluster.';
 
 /** The key that the backup names, else the default one of its namespace; `keys` are all of that namespace. */
 export function chooseKey(keyRef: { readonly name: string } | undefined, keys: readonly BackupKey[]): KeyChoice {
