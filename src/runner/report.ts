@@ -1,11 +1,20 @@
 import { writeFileSync } from 'node:fs';
-import { EXIT_CODES, type PlanResult, type Report, TERMINATION_MESSAGE_LIMIT } from '../api/task.ts';
+import {
+  type BackupResult,
+  EXIT_CODES,
+  type PlanResult,
+  type PruneResult,
+  type Report,
+  TERMINATION_MESSAGE_LIMIT,
+} from '../api/task.ts';
 import type { Failure, HoldfastError } from '../lib/errors.ts';
 
 const TERMINATION_LOG = '/dev/termination-log';
 /** Tried in turn, in characters, until a report fits. */
 const TEXT_LIMITS = [2000, 1000, 500, 250, 120, 60] as const;
 const REASON_LIMIT = 128;
+
+type Success = Extract<Report, { readonly ok: true }>;
 
 /** How the process ends after an error. */
 export function exitCodeOf(error: HoldfastError): number {
@@ -28,10 +37,32 @@ export function writeReport(report: Report): void {
 
 function shortened(report: Report, limit: number): Report {
   if (!report.ok) return { ...report, failure: shortFailure(report.failure, limit) };
-  if (report.command !== 'plan') return report;
-  const result = report.result as PlanResult;
+  switch (report.command) {
+    case 'plan':
+      return shortPlan(report, report.result as PlanResult, limit);
+    case 'backup':
+      return shortBackup(report, report.result as BackupResult, limit);
+    case 'prune':
+      return shortPrune(report, report.result as PruneResult, limit);
+    default:
+      return report;
+  }
+}
+
+function shortPlan(report: Success, result: PlanResult, limit: number): Report {
   const refusals = result.refusals.map((refusal) => shortFailure(refusal, limit));
   return { ...report, result: { ...result, refusals, server: cut(result.server, limit) } };
+}
+
+/** What a server calls itself has any length; the digest is what must arrive. */
+function shortBackup(report: Success, result: BackupResult, limit: number): Report {
+  const server = { ...result.server, version: cut(result.server.version, limit) };
+  return { ...report, result: { ...result, server, tool: cut(result.tool, limit) } };
+}
+
+function shortPrune(report: Success, result: PruneResult, limit: number): Report {
+  if (result.failure === undefined) return report;
+  return { ...report, result: { ...result, failure: shortFailure(result.failure, limit) } };
 }
 
 function withFewerRefusals(report: Report): string {

@@ -273,6 +273,56 @@ describe('what else stands in the way is said by name', () => {
     ]);
   });
 
+  test.each([
+    ['an enum', `CREATE TYPE mood AS ENUM ('sad', 'glad')`],
+    ['a domain', 'CREATE DOMAIN positive AS int CHECK (VALUE > 0)'],
+    ['a row type', 'CREATE TYPE pair AS (a int, b int)'],
+    ['a schema', 'CREATE SCHEMA app'],
+    ['a collation', 'CREATE COLLATION mine FROM "C"'],
+    ['an operator', 'CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = pg_catalog.int4eq)'],
+    ['a text search configuration', 'CREATE TEXT SEARCH CONFIGURATION words (COPY = pg_catalog.english)'],
+    ['a publication', 'CREATE PUBLICATION everything FOR ALL TABLES'],
+    ['a foreign data wrapper', 'CREATE FOREIGN DATA WRAPPER nowhere'],
+    ['a cast', 'CREATE CAST (xml AS json) WITH INOUT'],
+    ['a dictionary', 'CREATE TEXT SEARCH DICTIONARY plain (TEMPLATE = pg_catalog.simple)'],
+    ['a foreign server', 'CREATE EXTENSION postgres_fdw', 'CREATE SERVER there FOREIGN DATA WRAPPER postgres_fdw'],
+    [
+      'an event trigger',
+      // Its function goes to an extension, so that it does not count itself.
+      'CREATE EXTENSION hstore',
+      'CREATE FUNCTION nothing() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$',
+      'ALTER EXTENSION hstore ADD FUNCTION nothing()',
+      'CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION nothing()',
+    ],
+  ])('a database that has nothing but %s in it, when it is not to be replaced', async (_, ...makes) => {
+    await asSuperuser('CREATE DATABASE sparse OWNER app');
+    try {
+      await world.sql('sparse', ...makes);
+      expect(await refusals('sparse', { onConflict: 'Fail' })).toEqual([
+        expect.objectContaining({ reason: 'TargetNotEmpty' }),
+      ]);
+    } finally {
+      await asSuperuser('DROP DATABASE sparse WITH (FORCE)');
+    }
+  });
+
+  test('but not a database that has only extensions in it, or a public schema of its own', async () => {
+    await asSuperuser('CREATE DATABASE sparse OWNER app');
+    try {
+      await world.sql(
+        'sparse',
+        'DROP SCHEMA public',
+        'CREATE SCHEMA public',
+        'CREATE EXTENSION hstore',
+        'CREATE EXTENSION citext',
+        'CREATE EXTENSION postgres_fdw',
+      );
+      expect(await refusals('sparse', { onConflict: 'Fail' })).toEqual([]);
+    } finally {
+      await asSuperuser('DROP DATABASE sparse WITH (FORCE)');
+    }
+  });
+
   test('an archive of a newer server', async () => {
     expect(await refusals('shop', { sourceMajor: world.server.major + 1 })).toEqual([
       expect.objectContaining({ reason: 'VersionOlder' }),

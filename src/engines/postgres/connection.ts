@@ -33,12 +33,20 @@ export interface Session extends AsyncDisposable {
   destroy(): void;
 }
 
-/** Connects as libpq does with sslmode=prefer, but never sends a password in clear text. Throws a `retry` HoldfastError. */
-export async function connect(endpoint: Endpoint, signal: AbortSignal): Promise<Session> {
+/**
+ * Connects as libpq does with sslmode=prefer, but never sends a password in clear text. Throws a `retry` HoldfastError,
+ * also for a server that lets us in and then answers nothing for `patienceMs`.
+ */
+export async function connect(
+  endpoint: Endpoint,
+  signal: AbortSignal,
+  patienceMs = CONNECT_TIMEOUT_S * 1000,
+): Promise<Session> {
   signal.throwIfAborted();
   try {
     const client = await preferTls(endpoint, signal);
-    return await prepare(client, signal);
+    const timer = setTimeout(() => client.connection.stream.destroy(new Error('timeout expired')), patienceMs);
+    return await prepare(client, signal).finally(() => clearTimeout(timer));
   } catch (caught) {
     signal.throwIfAborted();
     throw connectFault(caught, endpoint);

@@ -62,6 +62,33 @@ describe('a termination message', () => {
   });
 });
 
+describe('a termination message of a success with texts from outside in it', () => {
+  const result = {
+    manifestDigest: `sha256:${'0'.repeat(64)}`,
+    sizes: { source: 1, stored: 2 },
+    keyFingerprints: ['SHA256:x'],
+    server: { engine: 'postgresql', version: '9'.repeat(9000) },
+    tool: `pg_dump ${'7'.repeat(9000)}`,
+    verifiedTime: '2026-11-24T10:00:00Z',
+  };
+
+  test('keeps what was removed when the store talks at length about what was not', () => {
+    const failure = { reason: 'StoreRejected', message: '🦔"\\'.repeat(3000), hint: 'h'.repeat(9000) };
+    const written = terminationMessage({ command: 'prune', ok: true, result: { removed: [0, 1, 2], failure } });
+    expect(Buffer.byteLength(written)).toBeLessThanOrEqual(4096);
+    expect(JSON.parse(written).result).toMatchObject({ removed: [0, 1, 2], failure: { reason: 'StoreRejected' } });
+  });
+
+  test('keeps the digest of a backup, whatever the server calls its version', () => {
+    const written = terminationMessage({ command: 'backup', ok: true, result });
+    expect(Buffer.byteLength(written)).toBeLessThanOrEqual(4096);
+    expect(JSON.parse(written).result).toMatchObject({
+      manifestDigest: result.manifestDigest,
+      keyFingerprints: ['SHA256:x'],
+    });
+  });
+});
+
 describe('the exit code', () => {
   test.each([
     [notReady('SecretNotFound', ''), 3],

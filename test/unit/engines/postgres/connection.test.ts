@@ -85,6 +85,16 @@ test('a run that ends does not wait for a server that is silent', async () => {
   await expect(connecting).rejects.toThrow('enough');
 });
 
+test('a server that lets us in and then falls silent is given up', async () => {
+  const processNumber = Buffer.from([0x4b, 0, 0, 0, 12, 0, 0, 0, 7, 0, 0, 0, 7]);
+  server = await fakeServer(MD5, Buffer.concat([OK, processNumber, READY]));
+  await expect(connect(server.endpoint, new AbortController().signal, 200)).rejects.toMatchObject({
+    reason: 'DatabaseUnreachable',
+    outlook: 'retry',
+    message: expect.stringContaining('it did not answer in time'),
+  });
+});
+
 describe('why no connection came about', () => {
   const endpoint = {
     host: 'pg',
