@@ -14,22 +14,35 @@ RUN --mount=type=secret,id=ca \
     npm ci --omit=dev --ignore-scripts --no-audit --no-fund --cache /tmp/npm \
     && rm -rf /tmp/npm
 
+FROM ${NODE_IMAGE} AS postgres
+# The major versions of PostgreSQL whose servers this image can back up and restore: each needs programs of its own.
+ARG PG_MAJORS="13 14 15 16 17 18"
+# pgdg: the project's own package archive, which has them all. debian: for a network that does not reach it; then say
+# PG_MAJORS="13 15 17 18", the versions that some Debian release carries.
+ARG PG_SOURCE=pgdg
+COPY scripts/postgres-programs.sh /
+RUN set -eu; \
+    if [ "${PG_SOURCE}" = pgdg ]; then \
+      apt-get update; \
+      DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates postgresql-common; \
+      /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y; \
+    fi; \
+    /postgres-programs.sh programs "${PG_SOURCE}" /programs ${PG_MAJORS}
+
 FROM ${NODE_IMAGE}
-# The major versions of PostgreSQL whose servers this image can dump and load: "15 16 17 18".
-# Debian has one of them; for the others the project's own package archive is added.
-ARG PG_MAJORS="17"
-RUN set -eu; export DEBIAN_FRONTEND=noninteractive; \
-    install() { apt-get install -y --no-install-recommends "$@"; }; \
-    apt-get update; \
-    install ca-certificates zstd; \
-    for major in ${PG_MAJORS}; do \
-      if ! apt-cache show "postgresql-client-${major}" >/dev/null 2>&1; then \
-        install postgresql-common; \
-        /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y; \
-      fi; \
-      install "postgresql-client-${major}"; \
+# One libpq for the programs of every version. From 16 on it can refuse to send a password in clear text.
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+       ca-certificates zstd libpq5 libzstd1 liblz4-1 zlib1g \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log
+COPY --from=postgres /programs /usr/lib/postgresql
+# That every program finds its libraries shows here and not in the first backup.
+RUN set -eu; \
+    for folder in /usr/lib/postgresql/*/lib; do \
+      [ ! -d "$folder" ] || echo "$folder" >> /etc/ld.so.conf.d/postgresql.conf; \
     done; \
-    rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log
+    ldconfig; \
+    for program in /usr/lib/postgresql/*/bin/*; do "$program" --version; done
 
 # What changes most comes last: a change in src builds in seconds.
 WORKDIR /holdfast

@@ -9,7 +9,7 @@ import { isGreen, judge, summaryLines, type TierResult } from './test/summary.ts
 import { parseRequest, type Request, type Tier } from './test/tiers.ts';
 
 const interruption = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interruption.abort());
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interruption.abort());
 
 /** A tier whose tools cannot be had is a failure with the reason, and the next tier still runs. */
 async function result(tier: Tier, jestArguments: readonly string[]): Promise<TierResult> {

@@ -27,6 +27,8 @@ const DatabasePropertiesSchema = Type.Object({
   /** Access privileges as in pg_database.datacl; absent: the default ones. */
   acl: Type.Optional(Type.Array(Type.String())),
   settings: Type.Array(DatabaseSettingSchema),
+  /** Owner of schema public where a dump does not tell it; null: there is no such schema. */
+  publicSchemaOwner: Type.Optional(Type.Union([Type.String(), Type.Null()])),
 });
 
 /** contents.json, inside the encrypted contents object: all that would tell too much in clear. */

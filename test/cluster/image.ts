@@ -23,13 +23,19 @@ export interface Recipe {
   context: string | ((folder: string) => Promise<void>);
   /** The image to build on, and the argument of the Dockerfile that names it. */
   base?: { argument: string; image: Image };
-  /** A stage of the Dockerfile to keep by name, so that its layers are there for the next build. */
-  keepStage?: string;
+  /** Further arguments of the Dockerfile. */
+  buildArgs?: Readonly<Record<string, string>>;
+  /** Stages of the Dockerfile to keep by name, so that their layers are there for the next build. */
+  keepStages?: readonly string[];
 }
 
 /** The image of a recipe, built when it is not in the cache. */
 export async function image(recipe: Recipe): Promise<Image> {
-  const key = keyOf({ ...recipe.ingredients, base: recipe.base?.image.name ?? 'scratch' });
+  const key = keyOf({
+    ...recipe.ingredients,
+    base: recipe.base?.image.name ?? 'scratch',
+    ...(recipe.buildArgs !== undefined && { arguments: JSON.stringify(recipe.buildArgs) }),
+  });
   const name = `localhost/holdfast-${recipe.name}:${key}`;
   const tar = await cached({
     kind: 'images',
@@ -44,17 +50,11 @@ export async function image(recipe: Recipe): Promise<Image> {
 async function build(recipe: Recipe, name: string, target: string): Promise<void> {
   await withContext(recipe.context, (context) =>
     withBuildah(async () => {
-      const { base, dockerfile, keepStage } = recipe;
+      const { base, dockerfile, keepStages = [] } = recipe;
       if (base !== undefined && !(await imageExists(base.image.name))) await loadImage(base.image.tar);
-      const buildArgs = base === undefined ? {} : { [base.argument]: base.image.name };
-      if (keepStage !== undefined) {
-        await buildImage({
-          name: `${repositoryOf(name)}-${keepStage}:latest`,
-          context,
-          dockerfile,
-          buildArgs,
-          stage: keepStage,
-        });
+      const buildArgs = { ...recipe.buildArgs, ...(base === undefined ? {} : { [base.argument]: base.image.name }) };
+      for (const stage of keepStages) {
+        await buildImage({ name: `${repositoryOf(name)}-${stage}:latest`, context, dockerfile, buildArgs, stage });
       }
       await buildImage({ name, context, dockerfile, buildArgs });
       await saveImage(name, target);

@@ -30,7 +30,9 @@ export async function holdfastImage(): Promise<Image> {
     dockerfile: join(repository, 'Dockerfile'),
     context: repository,
     base: { argument: 'NODE_IMAGE', image: await nodeBaseImage() },
-    keepStage: 'dependencies',
+    // PostgreSQL's own package archive is not asked: a cluster must come up on Debian's packages alone.
+    buildArgs: { PG_SOURCE: 'debian', PG_MAJORS: '13 15 17 18' },
+    keepStages: ['dependencies', 'postgres'],
   });
 }
 
@@ -84,7 +86,7 @@ async function programImage(name: 'pause' | 'coredns'): Promise<Image> {
 
 async function productFiles(): Promise<Record<string, Uint8Array>> {
   const files = { ...(await filesBelow(join(repository, 'src'))), ...(await filesBelow(join(repository, 'crds'))) };
-  for (const name of ['Dockerfile', 'package.json', 'package-lock.json']) {
+  for (const name of ['Dockerfile', 'package.json', 'package-lock.json', 'scripts/postgres-programs.sh']) {
     files[name] = await readFile(join(repository, name));
   }
   return files;

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { appendFile, chmod, chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { run, succeeds } from './command.ts';
+import pg from 'pg';
+import { run } from './command.ts';
 import { ensureDebianPackages } from './debian.ts';
 import { freePorts } from './ports.ts';
 import { tempDir } from './temp-dir.ts';
@@ -44,6 +45,14 @@ const settings = {
 /** Starts one, ready for connections with a password (SCRAM). Several can run at once. */
 export async function localPostgres(options: PostgresOptions = {}): Promise<LocalPostgres> {
   const bin = await installedPrograms();
+  return startPostgres({ bin, major: Number(bin.split('/').at(-2)) }, options);
+}
+
+/** Starts one from any folder with `initdb` and `postgres` in it, which the package's user must be able to read. */
+export async function startPostgres(
+  { bin, major }: Pick<LocalPostgres, 'bin' | 'major'>,
+  options: PostgresOptions = {},
+): Promise<LocalPostgres> {
   const host = options.address ?? '127.0.0.1';
   const password = randomBytes(12).toString('hex');
   const dir = await tempDir('postgres');
@@ -69,7 +78,7 @@ export async function localPostgres(options: PostgresOptions = {}): Promise<Loca
     deathSignal: 'QUIT',
     ...(account !== undefined && { user: account }),
   });
-  await waitFor(() => succeeds(join(bin, 'pg_isready'), ['-h', host, '-p', String(port)]), {
+  await waitFor(() => answers({ host, port, user: 'postgres', database: 'postgres', password }), {
     timeoutMs: 60_000,
     hopeless: () => !server.running(),
     otherwise: () => `PostgreSQL did not become ready:\n${lastLinesOf(log)}\nNext: read ${log}`,
@@ -79,13 +88,27 @@ export async function localPostgres(options: PostgresOptions = {}): Promise<Loca
     port,
     superuser: 'postgres',
     password,
-    major: Number(bin.split('/').at(-2)),
+    major,
     bin,
     async stop() {
       await server.stop('SIGQUIT');
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Not every server comes with pg_isready. */
+async function answers(config: pg.ClientConfig): Promise<boolean> {
+  const client = new pg.Client(config);
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
 }
 
 /** Lines for postgresql.conf. */
@@ -97,7 +120,7 @@ export function settingsText(values: Readonly<Record<string, string>>): string {
 }
 
 /** The programs of the newest version installed; Debian's own version when there is none. */
-async function installedPrograms(): Promise<string> {
+export async function installedPrograms(): Promise<string> {
   const found = await newestPrograms();
   if (found !== undefined) return found;
   await preventMainCluster();

@@ -31,8 +31,11 @@ export interface PostgresWorld extends AsyncDisposable {
   print(database: string): Promise<Fingerprint>;
 }
 
-export async function postgresWorld(settings: Readonly<Record<string, string>> = {}): Promise<PostgresWorld> {
-  const server = await localPostgres({ settings });
+export async function postgresWorld(
+  settings: Readonly<Record<string, string>> = {},
+  start: typeof localPostgres = localPostgres,
+): Promise<PostgresWorld> {
+  const server = await start({ settings });
   const temporary = await mkdtemp(join(tmpdir(), 'holdfast-engine-'));
   await chmod(temporary, 0o700);
   const superuser = { username: server.superuser, password: server.password };
@@ -138,7 +141,12 @@ export function requestFor(archive: Archive, database: string, over: Partial<Tar
 export async function loadInto(target: Target, archive: Archive): Promise<void> {
   await target.createScratch(archive.properties);
   const program = target.load();
-  await Promise.all([pipeline(Readable.from(pieces(archive.bytes)), program.input), program.done]);
+  // The program's own word goes first: that its input broke is only the echo.
+  const [sent, done] = await Promise.allSettled([
+    pipeline(Readable.from(pieces(archive.bytes)), program.input),
+    program.done,
+  ]);
+  for (const end of [done, sent]) if (end.status === 'rejected') throw end.reason;
 }
 
 export const inTheFuture = (milliseconds = 600_000) => new Date(Date.now() + milliseconds);

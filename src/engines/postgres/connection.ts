@@ -168,6 +168,14 @@ const APPLY_SETTINGS = `
   FROM pg_catalog.jsonb_each_text($1::pg_catalog.jsonb) wanted
   WHERE EXISTS (SELECT FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) wanted.key)`;
 
+/**
+ * In an SQL_ASCII database a name is bytes that need not be text, and asking for it as UTF-8 is an error. Asked for as it
+ * is, it comes out with question marks, which is enough to tell people.
+ */
+const TAKE_BYTES_AS_THEY_ARE = `
+  SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)
+  WHERE pg_catalog.current_setting('server_encoding') OPERATOR(pg_catalog.=) 'SQL_ASCII'`;
+
 const IDENTIFY = `
   SELECT pg_catalog.current_setting('server_version') AS version,
          pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog./) 10000 AS major,
@@ -191,6 +199,7 @@ async function prepare({ client, connection }: Client, signal: AbortSignal): Pro
     // First and alone: what follows may take longer than a role's statement_timeout allows.
     await client.query('SET statement_timeout = 0');
     await client.query(APPLY_SETTINGS, [JSON.stringify(SESSION_SETTINGS)]);
+    await client.query(TAKE_BYTES_AS_THEY_ARE);
     const { rows } = await client.query<{ version: string; major: number; pid: number }>(IDENTIFY);
     const [self] = rows;
     if (self === undefined) throw new Error('the server did not say who it is');

@@ -7,6 +7,7 @@ import { type Hold, hold } from './hold.ts';
 import { libpq } from './libpq.ts';
 import { listTables } from './objects.ts';
 import { describeDatabase } from './properties.ts';
+import { publicSchemaOwner } from './public-schema.ts';
 import { sessionName } from './session-name.ts';
 import { patienceOptions } from './settings.ts';
 import { findTools } from './tools.ts';
@@ -23,14 +24,14 @@ async function open(database: DatabaseAccess, login: Login, context: EngineConte
   const endpoint = held.endpoint(database.database);
   const facts = await describeDatabase(session, database.database);
   if (facts === undefined) throw connectFault({ code: '3D000' }, endpoint);
-  const tables = await tablesOf(held, database.database);
+  const { tables, publicOwner } = await lookInside(held, database.database);
   const access = stack.use(await libpq(endpoint, context.temporary, patienceOptions(session.server.major)));
 
   const owned = stack.move();
   return {
     server: session.server,
     tool: tools.version,
-    properties: facts.properties,
+    properties: { ...facts.properties, ...(publicOwner === undefined ? {} : { publicSchemaOwner: publicOwner }) },
     tables,
     dump: () => dump({ database: database.database, tools, libpq: access, session, signal }),
     readToEnd: () => readToEnd(tools, access, signal),
@@ -39,7 +40,7 @@ async function open(database: DatabaseAccess, login: Login, context: EngineConte
 }
 
 /** Also shows, before the run counts as begun, that the role gets into the database. */
-async function tablesOf(held: Hold, database: string): ReturnType<typeof listTables> {
+async function lookInside(held: Hold, database: string) {
   await using inside = await connect(held.endpoint(database), held.signal);
-  return await listTables(inside);
+  return { tables: await listTables(inside), publicOwner: await publicSchemaOwner(inside) };
 }

@@ -14,6 +14,7 @@ import { load } from './load.ts';
 import { countObjects } from './objects.ts';
 import { planOf } from './plan.ts';
 import { describeDatabase } from './properties.ts';
+import { settlePublicSchema } from './public-schema.ts';
 import { refusalsOf } from './rights.ts';
 import { createScratch } from './scratch.ts';
 import { sessionName } from './session-name.ts';
@@ -74,6 +75,7 @@ function targetOf(parts: Parts): Target {
         await dropScratch(held.session, scratchDatabase, run.uid);
         const live = await describeDatabase(held.session, access.database);
         await createScratch(held.session, scratchDatabase, live?.properties ?? archived, run.uid);
+        if (archived.publicSchemaOwner !== undefined) await settle(parts, archived.publicSchemaOwner);
       }),
     load: () => load({ database: scratchDatabase, tools, libpq: programs, signal: held.signal }),
     swap: (fence) => attempting('the swap', held.signal, () => goLive(parts, fence)),
@@ -87,6 +89,11 @@ function targetOf(parts: Parts): Target {
       ),
     [Symbol.asyncDispose]: () => parts.dispose(),
   };
+}
+
+async function settle({ held, request }: Parts, owner: string | null): Promise<void> {
+  await using inside = await connect(held.endpoint(request.scratchDatabase), held.signal);
+  await settlePublicSchema(inside, owner);
 }
 
 const planBase = ({ access, request }: Parts) => ({

@@ -4,6 +4,11 @@ set -eu
 root=$1
 debootstrap --variant=minbase trixie "$root"
 
+# Security updates come from beside where the release came from.
+sed -i 's#^deb \(.*\)/debian/* trixie main$#&\ndeb \1/debian-security trixie-security main#' "$root/etc/apt/sources.list"
+chroot "$root" apt-get update
+chroot "$root" apt-get upgrade -y
+
 # As in the slim images: no manuals and no translations, neither now nor from packages installed later.
 cat > "$root/etc/dpkg/dpkg.cfg.d/slim" <<'EOF'
 path-exclude /usr/share/doc/*
