@@ -145,7 +145,7 @@ function restoreTask({ run, store, folder, database }: BackupTask, manifestDiges
     identity: { secret: 'identity', key: 'key' },
     onConflict: 'Replace',
     scratchDatabase: scratchDatabaseName({ uid }),
-    previousDatabase: previousDatabaseName(database.database, { uid }),
+    previousDatabase: previousDatabaseName('bench', { uid }),
     notAfter: new Date(now().getTime() + 3_600_000).toISOString(),
     dropPrevious: true,
   };

@@ -33,10 +33,7 @@ export async function installOperator(cluster: DemoCluster): Promise<void> {
   proof('The operator runs, and the API server says no: it may read no Secret anywhere.');
 }
 
-/** CRDs that are there already are left alone by Helm: a chart that changed them needs them applied first. */
 async function helm(cluster: DemoCluster, args: readonly string[]): Promise<void> {
-  const kubectl = new Kubectl(cluster.kubectl, cluster.kubeconfig, 'default');
-  await kubectl.call(['apply', '--server-side', '--force-conflicts', '-f', join(CHART, 'crds')]);
   try {
     await run(cluster.helm, args);
   } catch (error) {

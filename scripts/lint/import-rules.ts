@@ -8,6 +8,7 @@ const PURE = [
   '^src/(lib|api|archive|keys|policy|manifests)/',
   '^src/controllers/[^/]+/(decide|status|states)[.]ts$',
   '^src/engines/(pods|[^/]+/pod)[.]ts$',
+  '^src/hooks/[^/]+-plan[.]ts$',
 ];
 
 /** Reads or changes the world. The rest of src/engines and src/controllers counts too, see the rule. */
@@ -93,6 +94,22 @@ export const rules: (IForbiddenRuleType & { name: string; comment: string })[] =
       'A Job has the passwords and no token of the cluster; nothing that runs in it may want to talk to the API server.',
     from: { path: '^src/(runner|engines|storage|keys|archive)/|^src/main/runner[.]ts$' },
     to: { path: '^src/(kube|controllers|manifests)/|@kubernetes/client-node' },
+  },
+  {
+    name: 'cli-knows-the-cluster-only',
+    severity: 'error',
+    comment:
+      "The plugin acts with a person's own rights, on objects. What the operator decides and what a Job does it reads in their status: a rule that it shares with them belongs in src/api or src/policy.",
+    from: { path: '^src/cli/' },
+    to: { path: '^src/', pathNot: '^src/(cli|api|kube|policy|keys|storage|lib)/' },
+  },
+  {
+    name: 'only-people-use-the-cli',
+    severity: 'error',
+    comment:
+      'src/cli is words for people. What another part needs of it is a rule that belongs in src/api, src/policy or src/lib.',
+    from: { path: '^src/', pathNot: '^src/(cli|main)/' },
+    to: { path: '^src/cli/' },
   },
   {
     name: 'only-main-wires',

@@ -22,7 +22,10 @@ const ConditionSchema = Type.Object({
 /** What the status of every kind of ours has. */
 export const commonStatus = {
   observedGeneration: Type.Optional(
-    Type.Integer({ minimum: 0, description: 'The generation of the spec that this status speaks of.' }),
+    Type.Integer({
+      minimum: -1,
+      description: 'The generation of the spec that this status speaks of; -1 while the operator has not looked at it.',
+    }),
   ),
   conditions: Type.Optional(
     Type.Array(ConditionSchema, { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),

@@ -4,6 +4,7 @@ import { BackupKeySpecSchema, BackupKeyStatusSchema } from './backup-key.ts';
 import { BackupScheduleSpecSchema, BackupScheduleStatusSchema } from './backup-schedule.ts';
 import { BackupStoreSpecSchema, BackupStoreStatusSchema } from './backup-store.ts';
 import { GROUP, VERSION } from './meta.ts';
+import { ANNOTATIONS } from './names.ts';
 import { RestoreSpecSchema, RestoreStatusSchema } from './restore.ts';
 
 interface PrinterColumn {
@@ -26,6 +27,12 @@ interface Kind {
 }
 
 const condition = (type: string, field: string) => `.status.conditions[?(@.type=="${type}")].${field}`;
+const SINCE: PrinterColumn = {
+  name: 'Since',
+  type: 'date',
+  jsonPath: condition('Ready', 'lastTransitionTime'),
+  description: 'How long Ready has been what it is.',
+};
 const AGE: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
 
 export const KINDS: readonly Kind[] = [
@@ -38,11 +45,13 @@ export const KINDS: readonly Kind[] = [
     status: BackupStoreStatusSchema,
     columns: [
       { name: 'Bucket', type: 'string', jsonPath: '.spec.s3.bucket' },
-      { name: 'Endpoint', type: 'string', jsonPath: '.status.resolvedEndpoint' },
       { name: 'Ready', type: 'string', jsonPath: condition('Ready', 'status') },
       { name: 'Reason', type: 'string', jsonPath: condition('Ready', 'reason') },
+      SINCE,
       { name: 'Checked', type: 'date', jsonPath: '.status.lastCheckTime' },
       AGE,
+      { name: 'Endpoint', type: 'string', jsonPath: '.status.resolvedEndpoint', priority: 1 },
+      { name: 'Prefix', type: 'string', jsonPath: '.spec.s3.prefix', priority: 1 },
       { name: 'Message', type: 'string', jsonPath: condition('Ready', 'message'), priority: 1 },
     ],
   },
@@ -57,8 +66,10 @@ export const KINDS: readonly Kind[] = [
       { name: 'Default', type: 'boolean', jsonPath: '.spec.default' },
       { name: 'Ready', type: 'string', jsonPath: condition('Ready', 'status') },
       { name: 'Reason', type: 'string', jsonPath: condition('Ready', 'reason') },
+      SINCE,
       { name: 'Fingerprint', type: 'string', jsonPath: '.status.fingerprints[0]' },
       AGE,
+      { name: 'Message', type: 'string', jsonPath: condition('Ready', 'message'), priority: 1 },
     ],
   },
   {
@@ -82,8 +93,15 @@ export const KINDS: readonly Kind[] = [
       { name: 'Next', type: 'string', jsonPath: '.status.nextScheduleTime' },
       { name: 'Kept', type: 'integer', jsonPath: '.status.keptBackups' },
       { name: 'Ready', type: 'string', jsonPath: condition('Ready', 'status') },
+      {
+        name: 'Reason',
+        type: 'string',
+        jsonPath: '.status.failure.reason',
+        description: 'What is wrong: with the schedule, with its last Backup, or with retention.',
+      },
       AGE,
       { name: 'Time Zone', type: 'string', jsonPath: '.spec.timeZone', priority: 1 },
+      { name: 'Last Backup', type: 'string', jsonPath: '.status.lastBackup', priority: 1 },
       { name: 'Message', type: 'string', jsonPath: '.status.failure.message', priority: 1 },
     ],
   },
@@ -119,9 +137,15 @@ export const KINDS: readonly Kind[] = [
       { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
       { name: 'Reason', type: 'string', jsonPath: '.status.failure.reason' },
       {
+        name: 'Quiesced',
+        type: 'string',
+        jsonPath: condition('Quiesced', 'status'),
+        description: 'True while the app is at zero for this restore.',
+      },
+      {
         name: 'Result',
         type: 'string',
-        jsonPath: condition('Complete', 'reason'),
+        jsonPath: '.status.outcome.result',
         description: 'Restored, or AlreadyRestored where this very restore was live before.',
       },
       { name: 'Previous', type: 'string', jsonPath: '.status.previousDatabase' },
@@ -132,12 +156,21 @@ export const KINDS: readonly Kind[] = [
   },
 ];
 
-/** The CustomResourceDefinition of a kind, with a structural schema as Kubernetes wants it. */
-export function customResourceDefinition(kind: Kind): object {
+/**
+ * Of an object that the operator has not looked at. Without it kstatus, and so Flux and `kubectl wait`s built on it, would take
+ * an object without a status for one that is fine.
+ */
+const NOT_LOOKED_AT = { observedGeneration: -1 } as const;
+
+/**
+ * The CustomResourceDefinition of a kind, with a structural schema as Kubernetes wants it. It tells the version of
+ * Holdfast that it belongs to, so that the upgrade hook of an older one leaves it alone.
+ */
+export function customResourceDefinition(kind: Kind, version: string): object {
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `${kind.plural}.${GROUP}` },
+    metadata: { name: `${kind.plural}.${GROUP}`, annotations: { [ANNOTATIONS.version]: version } },
     spec: {
       group: GROUP,
       scope: 'Namespaced',
@@ -166,7 +199,7 @@ export function customResourceDefinition(kind: Kind): object {
                 kind: { type: 'string' },
                 metadata: { type: 'object' },
                 spec: structural(kind.spec),
-                status: structural(kind.status),
+                status: { ...(structural(kind.status) as object), default: NOT_LOOKED_AT },
               },
             },
           },

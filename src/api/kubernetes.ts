@@ -152,3 +152,31 @@ export interface Scale extends KubeObject {
     readonly selector?: string;
   };
 }
+
+/** A CustomResourceDefinition as a file has it. */
+export interface NewCrd {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly spec: {
+    readonly group: string;
+    readonly names: { readonly plural: string };
+    readonly versions: readonly { readonly name: string; readonly served: boolean }[];
+  };
+}
+
+export interface CrdCondition {
+  /** Established, NamesAccepted, Terminating and others. */
+  readonly type: string;
+  readonly status: string;
+  readonly message?: string;
+}
+
+/** One as the API server has it. */
+export interface Crd extends KubeObject {
+  readonly spec: NewCrd['spec'];
+  readonly status?: { readonly conditions?: readonly CrdCondition[] };
+}

@@ -7,6 +7,10 @@ export const LABELS = {
   component: 'app.kubernetes.io/component',
   /** The kind of ours that the object works for, in lower case. */
   kind: 'holdfast.dev/kind',
+  /** On a database lock: hash of host and port; see serverLabel. */
+  server: 'holdfast.dev/server',
+  /** On a database lock: Database or Instance. */
+  scope: 'holdfast.dev/scope',
   /** UID of the object of ours that the object works for. */
   owner: 'holdfast.dev/owner-uid',
   /** What the Job is for: probe, backup, plan, restore, cleanup, expire. */
@@ -32,6 +36,8 @@ export const ANNOTATIONS = {
   schedule: 'holdfast.dev/schedule',
   /** On a store's probe Job: hash of the spec that is probed. */
   specHash: 'holdfast.dev/spec-hash',
+  /** On our CustomResourceDefinitions: the version of Holdfast that they belong to. */
+  version: 'holdfast.dev/version',
 } as const;
 
 export const FINALIZERS = {
@@ -76,8 +82,15 @@ export function jobName(
 export const DATABASE_LOCK_PREFIX = 'holdfast-lock-';
 
 /** Lease in the operator's namespace by which one operation at a time works on a database. */
-export function databaseLockName(address: PostgresqlAddress): string {
-  return `${DATABASE_LOCK_PREFIX}${shortHash([address.host.toLowerCase(), String(address.port), address.database])}`;
+export function databaseLockName({ host, port, database }: PostgresqlAddress): string {
+  // Of a whole server: the hash of a list that no database's can be.
+  const what = [host.toLowerCase(), String(port), ...(database === undefined ? [] : [database])];
+  return `${DATABASE_LOCK_PREFIX}${shortHash(what)}`;
+}
+
+/** Label of every lock on something of one server, by which a lock on all of it is told from those on one of its databases. */
+export function serverLabel({ host, port }: Pick<PostgresqlAddress, 'host' | 'port'>): string {
+  return shortHash([host.toLowerCase(), String(port)]);
 }
 
 /** Lease in the workload's namespace: the lock and the memory of a restore that scales it. */
@@ -91,6 +104,11 @@ const DATABASE_NAME_BYTES = 63;
 /** Database that a restore loads into. */
 export function scratchDatabaseName(restore: { readonly uid: string }): string {
   return `holdfast_scratch_${restore.uid.replaceAll('-', '')}`;
+}
+
+/** Name of the n-th database that a restore of a whole server loads into. */
+export function numberedDatabaseName(name: string, index: number): string {
+  return `${name}_${index}`;
 }
 
 /** Name that a replaced database keeps: its own, cut at a character, and the restore's UID. */

@@ -3,7 +3,7 @@ import { DURATION_PATTERN } from '../lib/duration.ts';
 import { commonStatus } from './conditions.ts';
 import { FailureSchema } from './failure.ts';
 import { NameReference, ObjectName, type Resource, SecretKeyReference } from './meta.ts';
-import { PostgresqlTargetSchema } from './postgresql.ts';
+import { DatabaseName, PostgresqlTargetSchema } from './postgresql.ts';
 
 /** A workload that a restore takes to zero; only what has a scale subresource that our account may use. */
 const WorkloadSchema = Type.Object({
@@ -15,7 +15,12 @@ const WorkloadSchema = Type.Object({
 export const RestoreSpecSchema = Type.Object(
   {
     from: Type.Object(
-      { backupRef: NameReference('The Backup to bring back. It must be Complete.') },
+      {
+        backupRef: NameReference('The Backup to bring back. It must be Complete.'),
+        database: Type.Optional(
+          DatabaseName('The one database to take out of the archive of a whole server; absent: all that is in it.'),
+        ),
+      },
       { description: 'What to restore.' },
     ),
     target: Type.Optional(
@@ -114,8 +119,15 @@ export const RestoreStatusSchema = Type.Object({
       databaseExists: Type.Boolean(),
       objects: Type.Integer({
         minimum: 0,
-        description: 'Tables, views, sequences and functions in the live database that would be replaced.',
+        description:
+          'What people made in the live database and a restore would replace: tables, views, sequences, functions, types, schemas, large objects and the like. Objects of extensions do not count.',
       }),
+      notes: Type.Optional(
+        Type.Array(Type.String(), {
+          description:
+            'Of the restore of a whole server: which databases and roles it makes, and which it leaves as they are.',
+        }),
+      ),
       bytesNeeded: Type.Integer({
         minimum: 0,
         description:
@@ -148,6 +160,12 @@ export const RestoreStatusSchema = Type.Object({
   ),
   previousDatabase: Type.Optional(
     Type.String({ description: 'Name under which the replaced database is kept; absent once it is gone.' }),
+  ),
+  previousDatabases: Type.Optional(
+    Type.Array(Type.String(), {
+      description:
+        'The same of a whole server: names under which the replaced databases are kept, the first 24 of them; absent once they are gone.',
+    }),
   ),
   jobName: Type.Optional(Type.String({ description: 'The newest Job of this restore.' })),
   failure: Type.Optional(FailureSchema),

@@ -6,7 +6,8 @@
  * at most {@link TERMINATION_MESSAGE_LIMIT} bytes, and one of {@link EXIT_CODES}.
  */
 import type { Failure } from '../lib/errors.ts';
-import type { PostgresqlAddress, PostgresqlCredentials } from './postgresql.ts';
+import type { PostgresqlAddress, PostgresqlEntry } from './postgresql.ts';
+import type { Selection } from './postgresql-selection.ts';
 
 export const TASK_ANNOTATION = 'holdfast.dev/task';
 
@@ -17,8 +18,14 @@ export const MOUNTS = {
   task: 'task/task.json',
   /** The store's Secret, a file per key. */
   store: 'store',
+  /** Of a Secret or a ConfigMap, the one file with the authorities that sign the certificate of the store. */
+  storeCa: 'store-ca',
   /** The database's Secret, a file per key. */
   database: 'database',
+  /** Of another Secret, the one file with the authorities that sign the certificate of the database's server. */
+  databaseCa: 'database-ca',
+  /** Of another Secret, the two files of the client certificate for the database. */
+  databaseCertificate: 'database-certificate',
   /** The Secret with the age identity, a file per key. */
   identity: 'identity',
   /** Memory-backed, writable, for files that a program insists on owning. */
@@ -52,13 +59,31 @@ export interface StoreAccess {
   /** Without slashes at its ends; empty for the bucket's root. */
   readonly prefix: string;
   readonly forcePathStyle: boolean;
-  /** Name of the Secret, for messages. */
-  readonly secret: string;
+  /** Name of the Secret. Absent: the identity that the cloud gives to the Job's service account. */
+  readonly secret?: string;
+  /** Keys of that Secret; absent: those of STORE_SECRET_KEYS. */
+  readonly secretKeys?: {
+    readonly accessKeyIdKey: string;
+    readonly secretAccessKeyKey: string;
+    readonly sessionTokenKey: string;
+  };
+  /** Of the Job. Absent: the namespace's default. */
+  readonly serviceAccount?: string;
+  /** The certificates of the server's own authorities. Absent: the public authorities. */
+  readonly authorities?: { readonly kind: 'Secret' | 'ConfigMap'; readonly name: string; readonly key: string };
 }
 
-export interface DatabaseAccess extends PostgresqlAddress {
+/** A server, or one database of it. */
+export interface ServerAccess extends PostgresqlAddress, PostgresqlEntry {
   readonly engine: 'postgresql';
-  readonly credentials: PostgresqlCredentials;
+}
+
+export interface DatabaseAccess extends ServerAccess {
+  readonly database: string;
+}
+
+export function isOneDatabase(access: ServerAccess): access is DatabaseAccess {
+  return access.database !== undefined;
 }
 
 /** Whose run this is: written into manifests and markers. */
@@ -80,7 +105,9 @@ export interface BackupTask {
   readonly store: StoreAccess;
   /** The run's folder within the bucket, prefix included, with a trailing slash. */
   readonly folder: string;
-  readonly database: DatabaseAccess;
+  readonly database: ServerAccess;
+  /** Absent: the whole database. */
+  readonly selection?: Selection;
   /** age recipients, one class only. */
   readonly recipients: readonly string[];
   readonly compressionLevel: number;
@@ -113,7 +140,9 @@ export interface RestoreBase {
   readonly run: RestoreIdentity;
   readonly store: StoreAccess;
   readonly archive: ArchiveReference;
-  readonly database: DatabaseAccess;
+  readonly database: ServerAccess;
+  /** The one database to take out of the archive; absent: all that is in it. */
+  readonly fromDatabase?: string;
   /** For messages. */
   readonly identity: { readonly secret: string; readonly key: string };
   readonly onConflict: 'Fail' | 'Replace';
@@ -140,7 +169,7 @@ export interface RestoreTask extends RestoreBase {
 export interface CleanupTask {
   readonly command: 'cleanup';
   readonly run: RestoreIdentity;
-  readonly database: DatabaseAccess;
+  readonly database: ServerAccess;
   readonly scratchDatabase: string;
   readonly previousDatabase: string;
   readonly dropPrevious: boolean;
@@ -185,11 +214,18 @@ export interface PlanResult {
   readonly databaseExists: boolean;
   readonly objects: number;
   readonly bytesNeeded: number;
+  /** What else a person would want to know, in sentences; of the restore of a whole server. */
+  readonly notes?: readonly string[];
 }
+
+/** Of many replaced databases the first are named: a report has a limit. All bear the mark by which they are found. */
+export const PREVIOUS_DATABASES_NAMED = 24;
 
 export interface RestoreResult {
   /** Absent where no database was replaced, or it was dropped. */
   readonly previousDatabase?: string;
+  /** Of a whole server. */
+  readonly previousDatabases?: readonly string[];
 }
 
 export interface CleanupResult {
@@ -197,6 +233,8 @@ export interface CleanupResult {
   readonly restored: boolean;
   /** Absent where there is none (any more). */
   readonly previousDatabase?: string;
+  /** Of a whole server; empty where there is none (any more). */
+  readonly previousDatabases?: readonly string[];
 }
 
 export interface PruneResult {

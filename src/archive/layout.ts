@@ -31,12 +31,19 @@ export function manifestKey(folder: string): string {
   return `${folder}manifest.json`;
 }
 
-/** Segment `segment` of part `part`, relative to the run's folder: the first has no number of its own. */
-export function segmentName(attempt: string, part: number, segment: number): string {
-  const number = String(part).padStart(5, '0');
+/** Segment `segment` of a file, relative to the run's folder: the first has no number of its own. */
+export function segmentName(attempt: string, file: string, segment: number): string {
   const suffix = segment === 0 ? '' : `.${String(segment).padStart(3, '0')}`;
-  return `${attempt}/part-${number}.pgdump.zst.age${suffix}`;
+  return `${attempt}/${file}.zst.age${suffix}`;
 }
+
+/** The file of a part that is a dump of a database. */
+export function dumpFile(part: number): string {
+  return `part-${String(part).padStart(5, '0')}.pgdump`;
+}
+
+/** The file of the part with what belongs to the whole server: roles and tablespaces. */
+export const GLOBALS_FILE = 'globals.sql';
 
 export function contentsName(attempt: string): string {
   return `${attempt}/contents.json.zst.age`;

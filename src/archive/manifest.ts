@@ -26,7 +26,7 @@ export const ManifestSchema = Type.Object({
   engine: Type.Literal('postgresql'),
   server: Type.Object({ version: Type.String(), major: Type.Integer() }),
   tools: Type.Record(Type.String(), Type.String()),
-  scope: Type.Literal('Database'),
+  scope: Type.Enum(['Database', 'Instance']),
   segments: Type.Array(
     Type.Object({
       key: key(),

@@ -4,6 +4,7 @@ import type { KindRef } from '../kube/kinds.ts';
 import { Reflector } from '../kube/watch.ts';
 import { formatDuration } from '../lib/duration.ts';
 import { HoldfastError } from '../lib/errors.ts';
+import { podRefusal } from './pod-refusal.ts';
 import { type Progress, progressLine } from './progress.ts';
 import { detailOf, failureOf, hasFailed, isComplete, isOver, phaseOf, type Run, spanOf } from './run.ts';
 import { RunnerLog } from './runner-log.ts';
@@ -24,7 +25,7 @@ export async function follow<T extends Run>(
   begun: T,
   estimate?: number,
 ): Promise<T> {
-  const teller = new Teller(cli, begun, estimate);
+  const teller = new Teller(cli, begun, estimate, (job) => podRefusal(session, job));
   const over = Promise.withResolvers<T>();
   const { uid, name } = begun.metadata;
   const log = new RunnerLog(session, uid, (progress) => teller.heard(progress));
@@ -78,11 +79,14 @@ class Teller {
   private run: Run;
   private progress: Progress | undefined;
   private said = '';
+  private waitsFor = '';
   private toldAt = 0;
+  private readonly refusalOf: (job: string) => Promise<string | undefined>;
   private readonly timer: NodeJS.Timeout | undefined;
 
-  constructor(cli: Cli, run: Run, estimate: number | undefined) {
+  constructor(cli: Cli, run: Run, estimate: number | undefined, refusalOf: Teller['refusalOf']) {
     this.cli = cli;
+    this.refusalOf = refusalOf;
     this.run = run;
     this.estimate = estimate;
     this.timer = cli.output.moving ? setInterval(() => this.draw(), REDRAW_MS) : undefined;
@@ -90,8 +94,11 @@ class Teller {
 
   saw(run: Run): void {
     this.run = run;
+    if (!isOver(run)) {
+      if (!this.cli.output.moving) this.sayState(run);
+      this.sayNextStep(run);
+    }
     if (this.cli.output.moving) this.draw();
-    else if (!isOver(run)) this.sayState(run);
   }
 
   heard(progress: Progress | undefined): void {
@@ -104,6 +111,22 @@ class Teller {
     const state = [phaseOf(run), detailOf(run)].filter((part) => part !== undefined).join(': ');
     if (state !== this.said) this.cli.output.say(harmless(state));
     this.said = state;
+  }
+
+  /** Once for each thing that is waited for. The moving line has no room for it. */
+  private sayNextStep(run: Run): void {
+    const { failure, jobName } = run.status ?? {};
+    if (failure === undefined || failure.reason === this.waitsFor) return;
+    this.waitsFor = failure.reason;
+    const { output } = this.cli;
+    if (output.moving) output.say(harmless(`${phaseOf(run)}: ${failure.reason}: ${failure.message}`));
+    if (failure.hint !== undefined) output.say(`${output.paintTalk('cyan', 'next:')}  ${harmless(failure.hint)}`);
+    if (failure.reason === 'PodNotCreated' && jobName !== undefined) void this.sayRefusal(jobName);
+  }
+
+  private async sayRefusal(job: string): Promise<void> {
+    const refusal = await this.refusalOf(job);
+    if (refusal !== undefined) this.cli.output.say(`why:   ${harmless(refusal)}`);
   }
 
   private sayProgress(): void {

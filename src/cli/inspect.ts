@@ -2,6 +2,7 @@
 import type { Backup } from '../api/backup.ts';
 import type { BackupKey } from '../api/backup-key.ts';
 import { type BackupStore, resolveEndpoint } from '../api/backup-store.ts';
+import { selectionLines, selectionOf } from '../api/postgresql-selection.ts';
 import { fingerprint } from '../keys/recipients.ts';
 import { KIND } from '../kube/kinds.ts';
 import { formatBytes } from '../lib/bytes.ts';
@@ -49,6 +50,7 @@ export function inspectText(found: InspectFacts, now: Date): string {
     ['name', `${metadata.namespace}/${metadata.name}`],
     ['schedule', scheduleOf(backup) ?? 'none: made by hand'],
     ['database', shownDatabase(databaseOf(backup))],
+    ['part of it', partText(backup)],
     ['phase', phaseOf(backup)],
     ['failure', failureText(backup)],
     ['made', `${metadata.creationTimestamp}, ${age(metadata.creationTimestamp, now)} ago`],
@@ -69,6 +71,13 @@ export function inspectText(found: InspectFacts, now: Date): string {
   const sections = [own, `WHO CAN OPEN IT${keyName === undefined ? '' : ` (key ${keyName})`}\n${readersText(found)}`];
   if (isComplete(backup)) sections.push(`BY HAND, WITHOUT HOLDFAST\n${byHand(found)}`);
   return sections.join('\n\n');
+}
+
+/** What was selected of the database. */
+function partText({ spec }: Backup): string | undefined {
+  const selection = selectionOf(spec.source.postgresql);
+  if (selection === undefined) return undefined;
+  return harmless([...selectionLines(selection), 'restores to a database that is empty or not there'].join('\n'));
 }
 
 function failureText({ status }: Backup): string | undefined {
@@ -130,17 +139,31 @@ function newReaders(backup: Backup, keys: readonly BackupKey[], readers: readonl
 
 /** Standard programs only, so that it works in ten years on any machine. */
 function byHand({ backup, store }: InspectFacts): string {
-  const { database } = databaseOf(backup);
+  const { database = 'database' } = databaseOf(backup);
   const endpoint = store === undefined ? 'https://ENDPOINT' : resolveEndpoint(store.spec.s3.endpoint);
   const location = (backup.status?.location ?? '').replace(/\/$/, '');
   return [
     '  # identity.txt is a private key of one of those above; the credentials of the bucket are in the environment',
     `  aws --endpoint-url ${quoted(endpoint)} s3 sync ${quoted(location)} archive && cd archive`,
     `  sha256sum manifest.json    # ${(backup.status?.manifestDigest ?? '').replace('sha256:', '')}`,
+    ...(backup.spec.source.postgresql.scope === 'Instance' ? forServer() : forDatabase(database)),
+  ].join('\n');
+}
+
+/** Each part is a file of its own, and what is in which only the contents tell: so do the commands, by name. */
+function forServer(): string[] {
+  return [
+    '  # what is in it, and at its end, in recipe, the commands for the roles and for each database',
+    `  age -d -i identity.txt "$(jq -r .contents.key manifest.json)" | zstd -d | jq -r '.recipe[]'`,
+  ];
+}
+
+function forDatabase(database: string): string[] {
+  return [
     `  cat $(jq -r '.segments[].key' manifest.json) | age -d -i identity.txt | zstd -d > database.dump`,
     `  createdb --template=template0 ${quoted(`${database}_by_hand`)}`,
     `  pg_restore --exit-on-error --dbname=${quoted(`${database}_by_hand`)} database.dump`,
-  ].join('\n');
+  ];
 }
 
 /** For a shell: what needs no quotes gets none. */

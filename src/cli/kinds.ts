@@ -11,8 +11,15 @@ export interface Namespace extends KubeObject {
   readonly status?: { readonly phase?: string };
 }
 
+interface Container {
+  readonly env?: readonly { readonly name: string; readonly value?: string }[];
+}
+
 export interface Deployment extends KubeObject {
-  readonly spec: { readonly replicas?: number };
+  readonly spec: {
+    readonly replicas?: number;
+    readonly template?: { readonly spec?: { readonly containers?: readonly Container[] } };
+  };
   readonly status?: { readonly readyReplicas?: number };
 }
 

@@ -4,7 +4,7 @@ import { ANNOTATIONS } from '../api/names.ts';
 import { KIND } from '../kube/kinds.ts';
 import { formatBytes } from '../lib/bytes.ts';
 import { formatDuration } from '../lib/duration.ts';
-import { databaseOf } from './names.ts';
+import { databaseOf, EVERY_DATABASE } from './names.ts';
 import { EXIT, type Format } from './output.ts';
 import { hasFailed, isComplete, phaseOf, spanOf } from './run.ts';
 import { type Cli, type CommonOptions, withSession } from './session.ts';
@@ -77,7 +77,7 @@ export function backupTable(backups: readonly Backup[], { now, paint, wide, ever
     ...(everywhere === true ? [backup.metadata.namespace] : []),
     backup.metadata.name,
     scheduleOf(backup) ?? '-',
-    cell(databaseOf(backup).database),
+    cell(databaseOf(backup).database ?? EVERY_DATABASE),
     paintedPhase(backup, paint),
     backup.status?.sizes === undefined ? '-' : formatBytes(backup.status.sizes.stored),
     verifiedOf(backup),

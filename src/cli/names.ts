@@ -23,7 +23,10 @@ export function databaseOf(backup: Backup): PostgresqlAddress {
   return addressOf(backup.spec.source.postgresql);
 }
 
+/** What a table says of a database where the backup is of all of them. */
+export const EVERY_DATABASE = '(all)';
+
 /** `orders on pg.shop.svc:5432`. */
 export function shownDatabase({ database, host, port }: PostgresqlAddress): string {
-  return `${database} on ${host}:${port}`;
+  return `${database ?? 'every database'} on ${host}:${port}`;
 }

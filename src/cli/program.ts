@@ -90,6 +90,7 @@ function addRuns(program: Command, cli: Cli, onExit: OnExit): void {
       collect,
     )
     .addOption(new Option('--on-conflict <what>', 'when the database has data').choices(['Fail', 'Replace']))
+    .option('--database <name>', 'the one database to take out of the backup of a whole server; absent: all of them')
     .option('--target-database <name>', 'another database on the same server')
     .option('--keep-previous <duration>', 'how long the replaced database is kept (default: 24h)')
     .option('--identity <secret/key>', 'the private key, from a Secret of the namespace')

@@ -1,7 +1,7 @@
 /** What a restore is going to do, in words, and whether this person should be let do it. Pure. */
 import type { Backup } from '../api/backup.ts';
 import type { BackupKey } from '../api/backup-key.ts';
-import { type PostgresqlAddress, targetAddressOf } from '../api/postgresql.ts';
+import { type PostgresqlAddress, targetAddressOf, targetEntryOf } from '../api/postgresql.ts';
 import type { RestoreSpec, Workload } from '../api/restore.ts';
 import { formatBytes } from '../lib/bytes.ts';
 import { HoldfastError } from '../lib/errors.ts';
@@ -29,7 +29,7 @@ export interface PlanFacts {
 }
 
 export function targetOf({ backup, spec }: PlanFacts): PostgresqlAddress {
-  return targetAddressOf(backup.spec.source.postgresql, spec.target?.postgresql);
+  return targetAddressOf(backup.spec.source.postgresql, spec.target?.postgresql, spec.from.database);
 }
 
 /** Throws what makes this restore hopeless before it has begun. */
@@ -50,6 +50,7 @@ export function mustBePossible(plan: PlanFacts): void {
       },
     );
   }
+  mustNameOneDatabase(plan);
   const missing = workloads.filter(({ replicas }) => replicas === undefined);
   if (missing.length > 0) {
     throw new HoldfastError(
@@ -61,6 +62,31 @@ export function mustBePossible(plan: PlanFacts): void {
     );
   }
   if (privateKeyOf(plan) === undefined) throw noIdentity(plan);
+}
+
+/** What is in the archive of a whole server only the runner sees; what cannot be in any case is said here. */
+function mustNameOneDatabase({ backup, spec }: PlanFacts): void {
+  const { name } = backup.metadata;
+  const { database } = backup.spec.source.postgresql;
+  const asked = spec.from.database;
+  if (database === undefined && asked === undefined && spec.target?.postgresql?.database !== undefined) {
+    throw new HoldfastError(
+      'InstanceNeedsDatabase',
+      `Backup "${name}" is of a whole server, and the target is one database.`,
+      {
+        hint: 'Say which of its databases goes there: --database NAME. Or leave out the target to restore all of them.',
+      },
+    );
+  }
+  if (database !== undefined && asked !== undefined && asked !== database) {
+    throw new HoldfastError(
+      'DatabaseNotInArchive',
+      `Backup "${name}" is of the database "${database}", not of "${asked}".`,
+      {
+        hint: 'Leave out --database.',
+      },
+    );
+  }
 }
 
 function noIdentity({ key }: PlanFacts): HoldfastError {
@@ -89,12 +115,22 @@ export function planText(plan: PlanFacts, now: Date): string {
       'backup',
       `${metadata.name}, of ${age(metadata.creationTimestamp, now)} ago (${metadata.creationTimestamp})${size}`,
     ],
-    ['of', shownDatabase(databaseOf(backup))],
+    ['of', shownDatabase({ ...databaseOf(backup), ...fromOf(spec) })],
     ['into', shownDatabase(targetOf(plan))],
+    ['connecting', connectionText(plan)],
     ['if it has data', conflictText(spec)],
     ['meanwhile at zero', workloadsText(plan)],
     ['private key', privateKeyOf(plan)],
   ]);
+}
+
+function connectionText({ backup, spec }: PlanFacts): string {
+  const { credentials, tls } = targetEntryOf(backup.spec.source.postgresql, spec.target?.postgresql);
+  return `with the Secret ${credentials.secret}, TLS mode ${tls?.mode ?? 'prefer'}`;
+}
+
+function fromOf({ from }: RestoreSpec): { database?: string } {
+  return from.database === undefined ? {} : { database: from.database };
 }
 
 function conflictText({ onConflict, keepPrevious }: RestoreSpec): string {

@@ -22,6 +22,7 @@ export interface RestoreOptions extends CommonOptions {
   readonly name?: string;
   readonly scaleDown?: readonly string[];
   readonly onConflict?: 'Fail' | 'Replace';
+  readonly database?: string;
   readonly targetDatabase?: string;
   readonly keepPrevious?: string;
   readonly identity?: string;
@@ -69,7 +70,10 @@ function restoreObject(name: string, namespace: string, backup: Backup, options:
     kind: 'Restore',
     metadata: { name, namespace },
     spec: {
-      from: { backupRef: { name: backup.metadata.name } },
+      from: {
+        backupRef: { name: backup.metadata.name },
+        ...(options.database === undefined ? {} : { database: options.database }),
+      },
       ...(options.targetDatabase === undefined ? {} : { target: { postgresql: { database: options.targetDatabase } } }),
       ...(options.onConflict === undefined ? {} : { onConflict: options.onConflict }),
       ...(workloads.length === 0 ? {} : { scaleDown: { workloads } }),
@@ -166,7 +170,9 @@ async function identityFor(backup: Backup, path: string): Promise<string> {
 
 async function confirm(cli: Cli, plan: PlanFacts, options: RestoreOptions): Promise<void> {
   if (options.yes === true) return;
-  const { database } = targetOf(plan);
+  const { database, host } = targetOf(plan);
+  const what = database === undefined ? 'host to restore all databases of' : 'database to restore into';
+  const name = database ?? host;
   if (!canAsk(cli)) {
     throw new HoldfastError(
       'NotConfirmed',
@@ -177,9 +183,8 @@ async function confirm(cli: Cli, plan: PlanFacts, options: RestoreOptions): Prom
     );
   }
   cli.output.say('');
-  const answer = await ask(cli, `Type the name of the database to restore into (${database}): `);
-  if (answer !== database)
-    throw new HoldfastError('NotConfirmed', `"${answer}" is not "${database}". Nothing was done.`);
+  const answer = await ask(cli, `Type the name of the ${what} (${name}): `);
+  if (answer !== name) throw new HoldfastError('NotConfirmed', `"${answer}" is not "${name}". Nothing was done.`);
 }
 
 /** Owned by the Restore, so that it goes with it at the latest. */
@@ -221,9 +226,13 @@ async function end(
   });
   if (secret !== undefined) await takeBack(cli, session, secret);
   const ok = verdictOn(cli, 'Restore', ended);
-  const { previousDatabase, conditions } = ended.status ?? {};
+  const { previousDatabase, previousDatabases = [], conditions } = ended.status ?? {};
   if (previousDatabase !== undefined) {
     cli.output.say(`The replaced database is kept as "${previousDatabase}" for ${ended.spec.keepPrevious ?? '24h'}.`);
+  }
+  if (previousDatabases.length > 0) {
+    const names = previousDatabases.map((each) => `"${each}"`).join(', ');
+    cli.output.say(`The replaced databases are kept for ${ended.spec.keepPrevious ?? '24h'}: ${names}.`);
   }
   if (conditions?.some(({ reason }) => reason === 'AlreadyRestored')) {
     cli.output.warn('nothing was done: this very restore was live before. Another name restores again.');

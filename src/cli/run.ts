@@ -18,6 +18,11 @@ export function hasFailed(run: Run): boolean {
   return isTrue(run.status?.conditions, 'Failed');
 }
 
+/** Whether the operator has said anything of it. A status there is always: the API server begins one. */
+export function isLookedAt(run: Run): boolean {
+  return run.status?.phase !== undefined || run.status?.failure !== undefined;
+}
+
 export function phaseOf(run: Run): string {
   return run.status?.phase ?? 'New';
 }
@@ -27,7 +32,7 @@ export function detailOf(run: Run): string | undefined {
   const { failure, conditions } = run.status ?? {};
   if (failure !== undefined) return `${failure.reason}: ${failure.message}`;
   if (isOver(run)) return undefined;
-  if (run.status === undefined) return 'the operator has not looked at it yet';
+  if (!isLookedAt(run)) return 'the operator has not looked at it yet';
   return conditions?.find(({ type, status }) => type === 'Reconciling' && status === 'True')?.message;
 }
 

@@ -118,7 +118,7 @@ function restoreSection({ restores, backups }: World, view: View): string | unde
     restore.metadata.name,
     restore.spec.from.backupRef.name,
     paintedPhase(restore, view.paint),
-    cell(restore.status?.previousDatabase ?? '-'),
+    cell(previousOf(restore)),
     cell(age(restore.metadata.creationTimestamp, view.now)),
   ]);
   const body = table(['NAME', 'BACKUP', 'PHASE', 'PREVIOUS', 'AGE'], rows);
@@ -145,4 +145,9 @@ function atWork(runs: readonly Run[], backups: readonly Backup[], { now, paint, 
 
 function more(hidden: number, command: string): string[] {
   return hidden === 0 ? [] : [`  … and ${hidden} older: ${command}`];
+}
+
+function previousOf({ status }: Restore): string {
+  const many = status?.previousDatabases ?? [];
+  return status?.previousDatabase ?? (many.length === 0 ? '-' : `${many.length} databases`);
 }

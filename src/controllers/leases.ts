@@ -1,7 +1,7 @@
 /** The two kinds of Leases by which operations keep out of each other's way. Pure. */
 import type { Lease, NewLease } from '../api/kubernetes.ts';
 import type { ObjectMeta } from '../api/meta.ts';
-import { ANNOTATIONS, databaseLockName, LABELS, MANAGED_BY, scaleLeaseName } from '../api/names.ts';
+import { ANNOTATIONS, databaseLockName, LABELS, MANAGED_BY, scaleLeaseName, serverLabel } from '../api/names.ts';
 import type { PostgresqlAddress } from '../api/postgresql.ts';
 import type { Workload } from '../api/restore.ts';
 import type { Action } from './action.ts';
@@ -23,6 +23,8 @@ export interface LeaseFacts {
   readonly holder: string;
   /** False when the holder is over or gone and no pod of it is left: the Lease is litter, and whoever needs it removes it. */
   readonly holderAlive: boolean;
+  /** Where it is not the very Lease that is wanted but one in its way: what it is on, `host:port/database` or `host:port/*`. */
+  readonly elsewhere?: string;
   /** On a scale Lease: the count to return to. */
   readonly replicas?: number;
   readonly acquired?: Date;
@@ -30,8 +32,10 @@ export interface LeaseFacts {
 
 /** One operation at a time per database: held in the operator's own namespace, where no tenant can touch it. */
 export function databaseLock(namespace: string, address: PostgresqlAddress, holder: Holder): NewLease {
-  return lease(namespace, databaseLockName(address), holder, {
-    [ANNOTATIONS.database]: `${address.host}:${address.port}/${address.database}`,
+  const annotations = { [ANNOTATIONS.database]: `${address.host}:${address.port}/${address.database ?? '*'}` };
+  return lease(namespace, databaseLockName(address), holder, annotations, {
+    [LABELS.server]: serverLabel(address),
+    [LABELS.scope]: address.database === undefined ? 'Instance' : 'Database',
   });
 }
 
@@ -46,7 +50,13 @@ export function scaleLease(workload: Workload, replicas: number, holder: Holder)
   });
 }
 
-function lease(namespace: string, name: string, holder: Holder, annotations: Record<string, string>): NewLease {
+function lease(
+  namespace: string,
+  name: string,
+  holder: Holder,
+  annotations: Record<string, string>,
+  labels: Record<string, string> = {},
+): NewLease {
   const { kind, metadata } = holder;
   return {
     apiVersion: 'coordination.k8s.io/v1',
@@ -54,7 +64,12 @@ function lease(namespace: string, name: string, holder: Holder, annotations: Rec
     metadata: {
       name,
       namespace,
-      labels: { [LABELS.managedBy]: MANAGED_BY, [LABELS.kind]: kind.toLowerCase(), [LABELS.owner]: metadata.uid },
+      labels: {
+        [LABELS.managedBy]: MANAGED_BY,
+        [LABELS.kind]: kind.toLowerCase(),
+        [LABELS.owner]: metadata.uid,
+        ...labels,
+      },
       annotations: { ...annotations, [ANNOTATIONS.holder]: `${kind} ${metadata.namespace}/${metadata.name}` },
     },
     spec: { holderIdentity: metadata.uid },

@@ -1,6 +1,6 @@
 import { isTrue } from '../api/conditions.ts';
 import type { Lease } from '../api/kubernetes.ts';
-import { databaseLockName } from '../api/names.ts';
+import { ANNOTATIONS, databaseLockName, LABELS, serverLabel } from '../api/names.ts';
 import type { PostgresqlAddress } from '../api/postgresql.ts';
 import { KIND } from '../kube/kinds.ts';
 import type { World } from './controller.ts';
@@ -8,8 +8,30 @@ import { type LeaseFacts, leaseFacts } from './leases.ts';
 
 /** The lock of a database, asked of the API server itself: two operations must not both see it free. */
 export async function observeDatabaseLock(world: World, address: PostgresqlAddress): Promise<LeaseFacts | undefined> {
-  return observeLease(world, world.settings.namespace, databaseLockName(address));
+  const own = await observeLease(world, world.settings.namespace, databaseLockName(address));
+  return own?.holderAlive === true ? own : ((await lockInTheWay(world, address)) ?? own);
 }
+
+/**
+ * Work on a whole server keeps out all work on its databases, and is kept out by any. Two that look at the same instant
+ * may both see nothing: then the locks in the server itself decide, and the second waits.
+ */
+async function lockInTheWay(world: World, address: PostgresqlAddress): Promise<LeaseFacts | undefined> {
+  const { database } = address;
+  const selector = { [LABELS.server]: serverLabel(address), ...(database === undefined ? {} : INSTANCE) };
+  const labelSelector = Object.entries(selector)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',');
+  const leases = await world.cluster.list<Lease>(KIND.lease, { namespace: world.settings.namespace, labelSelector });
+  return leases
+    .map((lease) => ({
+      ...leaseFacts(lease, isHolderAlive(world, lease.spec?.holderIdentity ?? '')),
+      elsewhere: lease.metadata.annotations?.[ANNOTATIONS.database] ?? 'this server',
+    }))
+    .find(({ holderAlive }) => holderAlive);
+}
+
+const INSTANCE = { [LABELS.scope]: 'Instance' };
 
 export async function observeLease(world: World, namespace: string, name: string): Promise<LeaseFacts | undefined> {
   const lease = await world.cluster.get<Lease>(KIND.lease, { namespace, name });

@@ -29,6 +29,8 @@ export interface RunFacts {
   readonly report?: Report;
   /** What the run was asked to do. */
   readonly task?: Task;
+  /** The service account that the pod asks for; absent: the namespace's default, which is always there. */
+  readonly serviceAccount?: string;
   /** Why a run without a report failed, or why an active one does not get going. */
   readonly trouble?: Failure;
 }
@@ -89,9 +91,13 @@ export const POD_PATIENCE = 15_000;
 export function holdUpOf(run: RunFacts, now: Date): Failure | undefined {
   if (run.trouble !== undefined || run.started || run.livingPods > 0 || run.job === undefined) return run.trouble;
   if (now.getTime() < run.job.created.getTime() + POD_PATIENCE) return undefined;
+  const account =
+    run.serviceAccount === undefined
+      ? ''
+      : `the ServiceAccount ${run.serviceAccount} does not exist in the namespace, or `;
   return {
     reason: 'PodNotCreated',
-    message: `Job ${run.name} gets no pod: most likely a ResourceQuota, a LimitRange or PodSecurity of the namespace refuses it.`,
+    message: `Job ${run.name} gets no pod: most likely ${account}a ResourceQuota, a LimitRange or PodSecurity of the namespace refuses it.`,
     hint: `kubectl describe job ${run.name} shows the refusal under Events. Once that is mended, the Job goes on by itself.`,
   };
 }
@@ -115,6 +121,7 @@ function facts(run: { purpose: Purpose; attempt: number; job?: Job; pods: Pod[] 
     .findLast((found) => found !== undefined);
   const trouble = troubleOf(pods.at(-1), condition);
   const task = taskOf(job, pods.at(-1));
+  const serviceAccount = serviceAccountOf(job);
   return {
     purpose: run.purpose,
     attempt: run.attempt,
@@ -136,8 +143,14 @@ function facts(run: { purpose: Purpose; attempt: number; job?: Job; pods: Pod[] 
     started: pods.some((pod) => containerOf(pod)?.state?.running !== undefined || endOf(pod) !== undefined),
     ...(report === undefined ? {} : { report }),
     ...(task === undefined ? {} : { task }),
+    ...(serviceAccount === undefined ? {} : { serviceAccount }),
     ...(trouble === undefined ? {} : { trouble }),
   };
+}
+
+function serviceAccountOf(job: Job | undefined): string | undefined {
+  const template = job?.spec['template'] as { spec?: { serviceAccountName?: string } } | undefined;
+  return template?.spec?.serviceAccountName;
 }
 
 function isAlive(pod: Pod): boolean {

@@ -6,10 +6,20 @@ import type { Action } from './action.ts';
 import { claimOn, type Holder, type LeaseFacts, releaseOf } from './leases.ts';
 import type { RunFacts } from './run-facts.ts';
 
-/** As a condition says it: the next step belongs to the message. */
+/** As a condition says it, which has no field of its own for the next step. */
 export function said(failure: Failure): { reason: string; message: string } {
   const { reason, message, hint } = failure;
-  return { reason, message: hint === undefined ? message : `${message} ${hint}` };
+  if (hint === undefined) return { reason, message };
+  const end = /[.!?:…]$/.test(message) ? '' : '.';
+  return { reason, message: `${message}${end}${NEXT}${hint}` };
+}
+
+const NEXT = ' Next: ';
+
+/** The other way round, for a condition of one object that another one waits for. */
+export function unsaid({ reason, message }: { readonly reason: string; readonly message: string }): Failure {
+  const [head = '', ...hints] = message.split(NEXT);
+  return { reason, message: head, ...(hints.length === 0 ? {} : { hint: hints.join(NEXT) }) };
 }
 
 /** One database is worked on by one operation at a time; who waits says for whom. */
@@ -19,7 +29,7 @@ export function databaseBusy(lock: LeaseFacts | undefined, holder: Holder): Fail
   const us = holder.kind.toLowerCase();
   return {
     reason: 'DatabaseBusy',
-    message: `${claim.lease.holder} is at work on this database; this ${us} starts when it is over.`,
+    message: `${claim.lease.holder} is at work on ${claim.lease.elsewhere ?? 'this database'}; this ${us} starts when it is over.`,
   };
 }
 

@@ -1,12 +1,30 @@
 import type { Readable, Writable } from 'node:stream';
-import type { CleanupTask, DatabaseAccess, RestoreBase, RestoreIdentity, RunIdentity } from '../api/task.ts';
-import type { Contents, DatabaseProperties } from '../archive/contents.ts';
+import type { TlsMode } from '../api/postgresql.ts';
+import type { Selection } from '../api/postgresql-selection.ts';
+import type {
+  CleanupTask,
+  DatabaseAccess,
+  RestoreBase,
+  RestoreIdentity,
+  RunIdentity,
+  ServerAccess,
+} from '../api/task.ts';
+import type { DatabaseContents, DatabaseProperties, InstanceContents } from '../archive/contents.ts';
 import type { Failure } from '../lib/errors.ts';
 
-/** Role and password as read from the mounted Secret. */
+/** What the mounted Secrets say about getting in. */
 export interface Login {
   readonly username: string;
-  readonly password: string;
+  /** Absent where the client certificate is the only proof. */
+  readonly password?: string;
+  /** PEM: who may have signed the certificate of the server; absent: the public authorities. */
+  readonly authorities?: string;
+  /** PEM, both; the chain begins with the client's own. */
+  readonly certificate?: { readonly chain: string; readonly key: string };
+  /** No weaker mode than this is used, whatever the spec says. */
+  readonly leastTls?: TlsMode;
+  /** Only SCRAM is answered, and only where it is bound to the TLS connection. */
+  readonly channelBinding?: boolean;
 }
 
 /** What an engine needs of the machine it runs on. */
@@ -45,6 +63,30 @@ export interface Source extends AsyncDisposable {
   dump(): ReadingProgram;
   /** The engine's own tool reads a dump to its end and throws it away: a truncated or broken one fails. */
   readToEnd(): WritingProgram;
+}
+
+/** The dump of one database, ready to start. */
+export type DatabaseSource = Omit<Source, 'server' | keyof AsyncDisposable>;
+
+/** What belongs to a server and not to one of its databases. */
+export type ServerFacts = Pick<InstanceContents, 'roles' | 'memberships' | 'tablespaces'>;
+
+/** A whole server that is being backed up: connected, checked, locked against every other operation on it. Opened as {@link Source}. */
+export interface InstanceSource extends AsyncDisposable {
+  readonly server: { readonly version: string; readonly major: number };
+  /** Those to dump, in this order. */
+  readonly databases: readonly string[];
+  readonly skipped: InstanceContents['skipped'];
+  readonly globals: {
+    readonly tool: string;
+    readonly rolePasswords: boolean;
+    dump(): ReadingProgram;
+    readToEnd(): WritingProgram;
+  };
+  /** Undefined where the database is gone by now. */
+  database(name: string): Promise<DatabaseSource | undefined>;
+  /** Asked last: then also the roles are there that own what was made meanwhile. `made`: databases that came since. */
+  describe(): Promise<ServerFacts & { readonly made: readonly string[] }>;
 }
 
 export interface TargetPlan {
@@ -86,17 +128,49 @@ export interface TargetRequest extends Pick<RestoreBase, 'onConflict' | 'scratch
   /** Major version of the server that was dumped. */
   readonly sourceMajor: number;
   /** Properties of the database that was dumped: used where there is no live database to take them from. */
-  readonly contents: Contents;
+  readonly contents: DatabaseContents;
+}
+
+export interface InstancePlan extends TargetPlan {
+  /** What else a person would want to know beforehand, in sentences. */
+  readonly notes: readonly string[];
+}
+
+/** A whole server that is being restored. As {@link Target}, of all databases at once: they go live in one commit, or none does. */
+export interface InstanceTarget extends AsyncDisposable {
+  /** Those of the archive that are restored, in the order in which they are loaded. */
+  readonly databases: readonly DatabaseContents[];
+  plan(): Promise<InstancePlan>;
+  /** Makes the roles that are missing. Those that are there stay as they are. */
+  makeRoles(): Promise<void>;
+  /** One of {@link databases}. */
+  database(name: string): Pick<Target, 'createScratch' | 'load'>;
+  swap(fence: Date): Promise<{ readonly previousDatabases: readonly string[] }>;
+  dropPrevious(): Promise<void>;
+}
+
+export interface InstanceRequest extends Omit<TargetRequest, 'contents' | 'previousDatabase'> {
+  readonly contents: InstanceContents;
+}
+
+/** See CleanupTask. */
+export interface CleanupOutcome {
+  readonly restored: boolean;
+  readonly previousDatabase?: string;
+  readonly previousDatabases?: readonly string[];
 }
 
 export interface Engine {
   readonly name: 'postgresql';
-  openSource(database: DatabaseAccess, login: Login, context: EngineContext): Promise<Source>;
+  /** `selection`: only this part of the database; one that could not be restored by itself is refused. */
+  openSource(database: DatabaseAccess, login: Login, context: EngineContext, selection?: Selection): Promise<Source>;
+  openInstanceSource(server: ServerAccess, login: Login, context: EngineContext): Promise<InstanceSource>;
   openTarget(database: DatabaseAccess, login: Login, request: TargetRequest, context: EngineContext): Promise<Target>;
-  /** See CleanupTask. */
-  cleanUp(
-    task: CleanupTask,
+  openInstanceTarget(
+    server: ServerAccess,
     login: Login,
+    request: InstanceRequest,
     context: EngineContext,
-  ): Promise<{ restored: boolean; previousDatabase?: string }>;
+  ): Promise<InstanceTarget>;
+  cleanUp(task: CleanupTask, login: Login, context: EngineContext): Promise<CleanupOutcome>;
 }

@@ -26,6 +26,9 @@ const STREAM_START_TIMEOUT = 30_000;
 /** As client-go does: a token is read again every minute, long before the kubelet's copy expires. */
 const ACCESS_AGE = 60_000;
 
+/** Far more than there are passes at a time. */
+const CONNECTIONS = 64;
+
 /** Larger answers are refused rather than held: a page of 500 of the largest objects is far below. */
 const ANSWER_LIMIT = 256 * 1024 * 1024;
 
@@ -33,11 +36,14 @@ const ANSWER_LIMIT = 256 * 1024 * 1024;
 export class Http {
   private readonly credentials: Credentials;
   private readonly timeout: number;
+  private readonly connections: number;
   private access: { readonly value: Access; readonly read: number; readonly agent: Agent | PlainAgent } | undefined;
 
-  constructor(credentials: Credentials, options: { readonly timeout?: number } = {}) {
+  /** `connections`: how many there may be at a time; what is more waits. */
+  constructor(credentials: Credentials, options: { readonly timeout?: number; readonly connections?: number } = {}) {
     this.credentials = credentials;
     this.timeout = options.timeout ?? CALL_TIMEOUT;
+    this.connections = options.connections ?? CONNECTIONS;
   }
 
   /** The parsed answer. Any other status than 2xx, and anything that is no JSON, is thrown as a KubeError. */
@@ -126,7 +132,7 @@ export class Http {
 
   private newAgent(access: Access): Agent | PlainAgent {
     if (access.agent !== undefined) return access.agent;
-    const options = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets: 64 };
+    const options = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets: this.connections };
     return this.credentials.url.protocol === 'http:'
       ? new PlainAgent(options)
       : new Agent({ ...options, ...access.tls });

@@ -1,6 +1,8 @@
 /**
- * Every right that the operator's account needs, and why. The chart's ClusterRole is made from this table, and a test
- * holds what the operator really asks of the API server against it. There is no `secrets` here, and never will be.
+ * Every right that the operator's account needs, and why, in every namespace that it looks after. The chart's ClusterRole
+ * says the same, and so do the Roles that take its place where the operator is confined to some namespaces; tests
+ * hold them, and what the operator really asks of the API server, against this table. None of it is a right on
+ * something outside of all namespaces. There is no `secrets` here, and never will be.
  */
 
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
@@ -66,3 +68,6 @@ export const RIGHTS: readonly Right[] = [
     },
   ]),
 ];
+
+/** What an operator that is confined to some namespaces needs in its own, whether or not that is one of them. */
+export const HOME_RIGHTS: readonly Right[] = RIGHTS.filter(({ resource }) => resource === 'leases');

@@ -4,7 +4,7 @@ import { monotonic } from '../platform/clock.ts';
 import { delay } from '../platform/delay.ts';
 import { type Backoff, backoffTime } from './backoff.ts';
 import { listAll } from './client.ts';
-import { isGone, KubeError, NO_ANSWER } from './errors.ts';
+import { isForbidden, isGone, KubeError, NO_ANSWER } from './errors.ts';
 import type { Http } from './http.ts';
 import type { KindRef } from './kinds.ts';
 import { lines } from './lines.ts';
@@ -40,8 +40,10 @@ export interface WatchOptions<T extends KubeObject> {
   readonly labelSelector?: string;
   /** Called for each change, after the store has it. What it throws ends the operator (see `onFatal`), not the watch alone. */
   readonly onChange: (change: Change<T>) => void;
+  /** Called each time a list is in, after its changes. What it throws ends the operator, too. */
+  readonly onListed?: () => void;
   /** Called with the reason each time the watch has to begin anew for another reason than its regular end. */
-  readonly onRestart?: (reason: string) => void;
+  readonly onRestart?: (reason: string, error: Error) => void;
   /** A bug of ours. It must end the process. */
   readonly onFatal: (error: unknown) => void;
   readonly timings?: Partial<WatchTimings>;
@@ -76,6 +78,8 @@ export class Reflector<T extends KubeObject> {
   private failures = 0;
   private refusals = 0;
   private lastStep = monotonic();
+  /** When the first of the refusals (403) came that no watch has put an end to. */
+  private refusedSince: number | undefined;
   /** Ends the watch, or the pause, that is under way. */
   private interrupt = new AbortController();
   /** Who asked for a list that begins after their call. */
@@ -107,7 +111,12 @@ export class Reflector<T extends KubeObject> {
 
   /** Milliseconds since it last began, heard or tried something. During an outage it tries; only a stuck one grows old. */
   idleFor(): number {
-    return monotonic() - this.lastStep;
+    return this.running === undefined ? 0 : monotonic() - this.lastStep;
+  }
+
+  /** Milliseconds for which the API server has let it in nowhere; 0: it is not refused. An answer that was lost says nothing. */
+  refusedFor(): number {
+    return this.refusedSince === undefined ? 0 : Math.max(1, monotonic() - this.refusedSince);
   }
 
   private async run(): Promise<void> {
@@ -120,7 +129,8 @@ export class Reflector<T extends KubeObject> {
       const healthy = ended && monotonic() - begun >= this.timings.healthy;
       this.failures = healthy ? 0 : this.failures + 1;
       if (healthy) this.refusals = 0;
-      if (reason !== undefined) this.options.onRestart?.(reason.message);
+      if (isForbidden(reason)) this.refusedSince ??= monotonic();
+      if (reason !== undefined) this.options.onRestart?.(reason.message, reason);
       // A connection that fails says nothing about the resourceVersion.
       if (!healthy && isAnswered(reason)) this.refusals += 1;
       if (this.refusals >= REFUSALS_BEFORE_RELIST) this.version = undefined;
@@ -160,6 +170,7 @@ export class Reflector<T extends KubeObject> {
     this.version = resourceVersion;
     this.refusals = 0;
     this.tell(this.store.replace(items.map(lean), resourceVersion));
+    handled(() => this.options.onListed?.());
     for (const resolve of this.asked.splice(0, served)) resolve();
   }
 
@@ -170,6 +181,7 @@ export class Reflector<T extends KubeObject> {
     const silence = setTimeout(() => connection.abort(), this.timings.silence);
     try {
       const stream = await this.http.stream(this.watchCall(), signal);
+      this.refusedSince = undefined;
       const heard = this.heard(stream, silence);
       for await (const line of lines(heard)) this.handle(line);
     } catch (caught) {
@@ -222,13 +234,15 @@ export class Reflector<T extends KubeObject> {
   }
 
   private tell(changes: readonly Change<T>[]): void {
-    for (const change of changes) {
-      try {
-        this.options.onChange(change);
-      } catch (cause) {
-        throw new HandlerError('a handler of changes failed', { cause });
-      }
-    }
+    for (const change of changes) handled(() => this.options.onChange(change));
+  }
+}
+
+function handled(handler: () => void): void {
+  try {
+    handler();
+  } catch (cause) {
+    throw new HandlerError('a handler of changes failed', { cause });
   }
 }
 

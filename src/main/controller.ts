@@ -23,6 +23,7 @@ import { type Metrics, newMetrics } from '../observability/metrics.ts';
 import { now } from '../platform/clock.ts';
 import { onTermination, onUncaught } from '../platform/signals.ts';
 import { type OperatorConfig, operatorConfig } from './operator-config.ts';
+import { refusalReport, refusedText, unready } from './watched-namespaces.ts';
 
 const CONTROLLERS: readonly AnyController[] = [
   backupStoreController,
@@ -62,12 +63,17 @@ async function main(): Promise<void> {
   const parts = await build(config, log, fatal);
   const server = newHealthServer({
     unhealthy: () => (parts.watches.idleFor() > STUCK_AFTER ? 'a watch is stuck' : undefined),
-    unready: () => (parts.watches.synced() ? undefined : 'the first lists are not in yet'),
+    unready: () => unready(parts.watches, config),
+    remark: () => refusedText(parts.watches),
     metrics: () => parts.metrics.registry.metrics(),
   });
   server.listen(config.port);
   await once(server, 'listening');
-  log.info({ port: portOf(server.address()), ...config.settings }, 'started');
+  const { settings, namespaces } = config;
+  log.info(
+    { port: portOf(server.address()), ...settings, watches: namespaces.length > 0 ? namespaces : 'all' },
+    'started',
+  );
   onTermination((signal) => {
     log.info({ signal }, 'stopping');
     server.close();
@@ -81,6 +87,8 @@ async function build(config: OperatorConfig, log: Logger, fatal: (error: unknown
   const credentials = await findCredentials(process.env);
   const http = new Http(credentials);
   const leaseHttp = new Http(credentials, { timeout: LEASE_CALL_TIMEOUT });
+  // Each watch holds a connection for as long as it lasts: among the others' they would leave none for a call.
+  const watchHttp = new Http(credentials, { connections: Number.POSITIVE_INFINITY });
   const identity = `${hostname()}_${randomUUID()}`;
   const leader: LeaderElection = new LeaderElection(new KubeCluster(leaseHttp), {
     namespace: config.settings.namespace,
@@ -89,12 +97,17 @@ async function build(config: OperatorConfig, log: Logger, fatal: (error: unknown
     onLost: (reason) => fatal(new Error(`no longer the leader: ${reason}`)),
     onTrouble: (message) => log.warn({ message }, 'leader election'),
   });
-  const watches: Watches = new Watches(http, {
+  const { namespaces } = config;
+  const home = config.settings.namespace;
+  const watches: Watches = new Watches(watchHttp, {
+    ...(namespaces.length === 0 ? {} : { only: { namespaces, home } }),
     onChange: (change) => operator.onChange(change),
-    onRestart: (kind, reason) => {
+    onRestart: (kind, reason, namespace) => {
       metrics.watchRestarted(kind);
-      log.warn({ kind, reason }, 'a watch begins anew');
+      log.warn({ kind, namespace, reason }, 'a watch begins anew');
     },
+    onRefused: (refusal) => log.warn(refusalReport(refusal), 'goes on without a namespace'),
+    onServed: (namespace) => log.info({ namespace }, 'looks at the namespace again'),
     onFatal: fatal,
   });
   const cluster = new KubeCluster(http, { mayWrite: () => leader.mustHold(), reporter: identity });
@@ -117,6 +130,7 @@ async function build(config: OperatorConfig, log: Logger, fatal: (error: unknown
     restores: () => watches.stores.restores.list(),
     queues: () => operator.depths(),
     isLeader: () => leader.isLeader(),
+    namespaces: () => namespaces.map((namespace) => ({ namespace, watched: !watches.refused().includes(namespace) })),
   });
   const passed = (report: PassReport) => {
     metrics.pass(report);
@@ -133,6 +147,7 @@ async function build(config: OperatorConfig, log: Logger, fatal: (error: unknown
   const close = () => {
     http.close();
     leaseHttp.close();
+    watchHttp.close();
   };
   return { operator, watches, leader, metrics, close };
 }

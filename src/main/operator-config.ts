@@ -7,6 +7,8 @@ import { LOG_LEVELS, type LogLevel } from '../observability/log.ts';
 
 export interface OperatorConfig {
   readonly settings: Settings;
+  /** The only ones to look at; empty: all. */
+  readonly namespaces: readonly string[];
   readonly logLevel: LogLevel;
   /** Of `/healthz`, `/readyz` and `/metrics`. */
   readonly port: number;
@@ -40,6 +42,12 @@ export function operatorConfig(env: Readonly<Record<string, string | undefined>>
     'the name that archives of this cluster are filed under (lower case letters, digits, "-" and ".", at most 63)',
   );
   const namespace = take('HOLDFAST_NAMESPACE', '', like(NAMESPACE), "the operator's own namespace");
+  const namespaces = take(
+    'HOLDFAST_WATCH_NAMESPACES',
+    '',
+    namespacesFrom,
+    'names of namespaces with commas in between, each once, or empty for all namespaces',
+  );
   const image = take('HOLDFAST_RUNNER_IMAGE', '', like(/^[^\s]+$/), "the image of the runner's Jobs");
   const imagePullPolicy = take(
     'HOLDFAST_RUNNER_IMAGE_PULL_POLICY',
@@ -58,6 +66,7 @@ export function operatorConfig(env: Readonly<Record<string, string | undefined>>
   if (
     clusterName === undefined ||
     namespace === undefined ||
+    namespaces === undefined ||
     image === undefined ||
     imagePullPolicy === undefined ||
     resources === undefined ||
@@ -69,7 +78,7 @@ export function operatorConfig(env: Readonly<Record<string, string | undefined>>
     });
   }
   const runner = { image, imagePullPolicy, ...(Object.keys(resources).length === 0 ? {} : { resources }) };
-  return { settings: { clusterName, namespace, runner }, logLevel, port };
+  return { settings: { clusterName, namespace, runner }, namespaces, logLevel, port };
 }
 
 function like(pattern: RegExp): (text: string) => string | undefined {
@@ -78,6 +87,13 @@ function like(pattern: RegExp): (text: string) => string | undefined {
 
 function oneOf<T extends string>(words: readonly T[]): (text: string) => T | undefined {
   return (text) => words.find((word) => word === text);
+}
+
+/** What is between two commas must be a name: a list that was meant otherwise must not come to "all namespaces". */
+function namespacesFrom(text: string): readonly string[] | undefined {
+  if (text === '') return [];
+  const names = text.split(',').map((name) => name.trim());
+  return names.every((name) => NAMESPACE.test(name)) && new Set(names).size === names.length ? names : undefined;
 }
 
 function portFrom(text: string): number | undefined {

@@ -5,6 +5,8 @@ export interface HealthSources {
   readonly unhealthy: () => string | undefined;
   /** What it still waits for; undefined: it is ready. */
   readonly unready: () => string | undefined;
+  /** What a person should know although it is ready. */
+  readonly remark?: () => string | undefined;
   readonly metrics: () => Promise<string>;
 }
 
@@ -14,7 +16,7 @@ export function newHealthServer(sources: HealthSources): Server {
     const path = request.url?.split('?')[0];
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(response, 405, 'only GET');
     if (path === '/healthz') return verdict(response, sources.unhealthy());
-    if (path === '/readyz') return verdict(response, sources.unready());
+    if (path === '/readyz') return verdict(response, sources.unready(), sources.remark?.());
     if (path === '/metrics') return void metrics(response, sources.metrics);
     return answer(response, 404, 'there are /healthz, /readyz and /metrics');
   });
@@ -31,8 +33,9 @@ async function metrics(response: ServerResponse, text: () => Promise<string>): P
   }
 }
 
-function verdict(response: ServerResponse, trouble: string | undefined): void {
-  answer(response, trouble === undefined ? 200 : 503, trouble ?? 'ok');
+function verdict(response: ServerResponse, trouble: string | undefined, remark?: string): void {
+  const ok = remark === undefined ? 'ok' : `ok; ${remark}`;
+  answer(response, trouble === undefined ? 200 : 503, trouble ?? ok);
 }
 
 function answer(response: ServerResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void {

@@ -9,6 +9,8 @@ export interface MetricsSources {
   readonly restores: () => readonly Restore[];
   readonly queues: () => readonly { readonly kind: string; readonly depth: number }[];
   readonly isLeader: () => boolean;
+  /** Of the namespaces that the operator is confined to, if it is: whether the API server lets it look at them. */
+  readonly namespaces: () => readonly { readonly namespace: string; readonly watched: boolean }[];
 }
 
 export interface Metrics {
@@ -41,6 +43,7 @@ export function newMetrics(sources: MetricsSources): Metrics {
     registers,
   });
   gauges(sources, registers);
+  namespaces(sources, registers);
   outcomes(sources, registers);
   return {
     registry,
@@ -68,6 +71,19 @@ function gauges(sources: MetricsSources, registers: Registry[]): void {
     registers,
     collect() {
       this.set(sources.isLeader() ? 1 : 0);
+    },
+  });
+}
+
+function namespaces(sources: MetricsSources, registers: Registry[]): void {
+  new Gauge({
+    name: 'holdfast_namespace_watched',
+    help: 'For each namespace of watchNamespaces: 1 while it is looked at, 0 while the API server refuses it.',
+    labelNames: ['namespace'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { namespace, watched } of sources.namespaces()) this.set({ namespace }, watched ? 1 : 0);
     },
   });
 }
@@ -108,7 +124,8 @@ function newestSuccesses(backups: readonly Backup[]) {
   for (const { metadata, spec, status } of backups) {
     const time = Date.parse(status?.completionTime ?? '') / 1000;
     if (!isTrue(status?.conditions, 'Complete') || !Number.isFinite(time)) continue;
-    const { host, database } = spec.source.postgresql;
+    // Of a whole server: `*`, as no database is called by those who name theirs.
+    const { host, database = '*' } = spec.source.postgresql;
     const key = JSON.stringify([metadata.namespace, host, database]);
     if ((newest.get(key)?.time ?? 0) < time) {
       newest.set(key, { labels: { namespace: metadata.namespace, host, database }, time });

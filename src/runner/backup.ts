@@ -5,26 +5,24 @@
 import { instant } from '../api/conditions.ts';
 import type { BackupResult, BackupTask } from '../api/task.ts';
 import { newHeader } from '../archive/age/header.ts';
-import type { Contents } from '../archive/contents.ts';
 import { contentsName, FORMAT_VERSION, manifestKey } from '../archive/layout.ts';
-import type { Manifest, ManifestSegment } from '../archive/manifest.ts';
-import type { Source } from '../engines/engine.ts';
+import type { Manifest } from '../archive/manifest.ts';
 import { newIdentity } from '../keys/identities.ts';
 import { fingerprint, recipientClass, recipientsProblem } from '../keys/recipients.ts';
 import { HoldfastError, toHoldfastError } from '../lib/errors.ts';
 import type { Storage } from '../storage/storage.ts';
 import { close } from './close.ts';
-import { engineContext, type RunnerContext } from './context.ts';
+import type { RunnerContext } from './context.ts';
 import { dumpInto } from './dump.ts';
 import { resultOf, resultOfEarlier } from './earlier-attempt.ts';
+import { readLogin } from './login.ts';
 import { openStore, openStoreBriskly } from './open-store.ts';
-import { recipe } from './recipe.ts';
 import { openContents, sealContents } from './sealed-contents.ts';
-import { readLogin } from './secrets.ts';
 import { SegmentWriter } from './segments.ts';
 import type { SizedDigest } from './stages/meter.ts';
 import { sizedDigestOf } from './stages/meter.ts';
 import { encodeManifest, findManifest, type StoredManifest } from './stored-manifest.ts';
+import { openSubject, type Part, type Subject, type WrittenPart } from './subject.ts';
 import { readBack } from './verify.ts';
 import { toolVersions } from './versions.ts';
 
@@ -40,13 +38,13 @@ export async function backup(task: BackupTask, context: RunnerContext): Promise<
   const login = await readLogin(context.root, task.database);
   const tools = await toolVersions();
   using storage = await openStore(task.store, context);
-  const source = await context.engine.openSource(task.database, login, engineContext(context, task.run));
+  const subject = await openSubject(task, context, login);
   try {
-    return await new Attempt(task, context, storage, source, tools).run();
+    return await new Attempt(task, context, storage, subject, tools).run();
   } catch (caught) {
     throw begun(caught);
   } finally {
-    await close(source, context);
+    await close(subject, context);
   }
 }
 
@@ -56,16 +54,11 @@ async function lookForEarlier(task: BackupTask, context: RunnerContext): Promise
   return await findManifest(storage, task.folder);
 }
 
-interface Written {
-  readonly segments: readonly ManifestSegment[];
-  readonly plain: SizedDigest;
-}
-
 class Attempt {
   readonly #task: BackupTask;
   readonly #context: RunnerContext;
   readonly #storage: Storage;
-  readonly #source: Source;
+  readonly #subject: Subject;
   readonly #tools: Readonly<Record<string, string>>;
   readonly #startTime: Date;
 
@@ -73,13 +66,13 @@ class Attempt {
     task: BackupTask,
     context: RunnerContext,
     storage: Storage,
-    source: Source,
+    subject: Subject,
     tools: Readonly<Record<string, string>>,
   ) {
     this.#task = task;
     this.#context = context;
     this.#storage = storage;
-    this.#source = source;
+    this.#subject = subject;
     this.#tools = tools;
     this.#startTime = context.now();
   }
@@ -90,53 +83,83 @@ class Attempt {
     const recipients = [...this.#task.recipients, ephemeral.recipient];
 
     const written = await this.#write(recipients);
-    await readBack({
-      ...written,
-      source: this.#source,
-      storage: this.#storage,
-      folder: this.#task.folder,
-      identity: ephemeral.identity,
-      context: this.#context,
-    });
+    await this.#readBack(written, ephemeral.identity);
     const verified = this.#context.now();
     const contents = await this.#writeContents(written, recipients, ephemeral.identity);
-    return this.#commit(this.#manifest(written, contents, verified), written.plain.size);
+    return this.#commit(this.#manifest(written, contents, verified), plainBytes(written));
   }
 
-  async #write(recipients: readonly string[]): Promise<Written> {
-    const { attempt, segmentBytes } = this.#context;
-    const place = { storage: this.#storage, folder: this.#task.folder, attempt, part: 0, segmentBytes };
-    const writer = new SegmentWriter(place);
+  /** Nothing is completed before the last program of the last part has ended well. */
+  async #write(recipients: readonly string[]): Promise<readonly WrittenPart[]> {
+    const unfinished: { readonly part: Part; readonly writer: SegmentWriter; readonly plain: SizedDigest }[] = [];
+    const writers: SegmentWriter[] = [];
     try {
-      const level = this.#task.compressionLevel;
-      const plain = await dumpInto(writer, await newHeader(recipients), {
-        source: this.#source,
-        level,
-        context: this.#context,
-      });
-      return { plain, segments: await writer.finish() };
+      for await (const part of this.#subject.parts()) {
+        const writer = this.#writer(part);
+        writers.push(writer);
+        unfinished.push({ part, writer, plain: await this.#writePart(part, writer, recipients, unfinished) });
+      }
+      const written: WrittenPart[] = [];
+      for (const { part, plain, writer } of unfinished) {
+        written.push({ ...part, plain, segments: await writer.finish() });
+      }
+      return written;
     } catch (caught) {
-      await writer
-        .abort()
-        .catch((error: unknown) => this.#context.log.error({ error }, 'the upload could not be aborted'));
+      await this.#abort(writers);
       throw caught;
     }
   }
 
+  #writer({ part, file }: Part): SegmentWriter {
+    const { attempt, segmentBytes } = this.#context;
+    return new SegmentWriter({ storage: this.#storage, folder: this.#task.folder, attempt, part, file, segmentBytes });
+  }
+
+  async #writePart(
+    { source }: Part,
+    writer: SegmentWriter,
+    recipients: readonly string[],
+    before: readonly { readonly plain: SizedDigest; readonly writer: SegmentWriter }[],
+  ): Promise<SizedDigest> {
+    const plain = await dumpInto(writer, await newHeader(recipients), {
+      source,
+      level: this.#task.compressionLevel,
+      context: this.#context,
+      before: { bytes: plainBytes(before), storedBytes: before.reduce((sum, each) => sum + each.writer.size, 0) },
+    });
+    await writer.rest();
+    return plain;
+  }
+
+  async #abort(writers: readonly SegmentWriter[]): Promise<void> {
+    for (const writer of writers) {
+      await writer
+        .abort()
+        .catch((error: unknown) => this.#context.log.error({ error }, 'the upload could not be aborted'));
+    }
+  }
+
+  async #readBack(written: readonly WrittenPart[], identity: string): Promise<void> {
+    let before = 0;
+    for (const part of written) {
+      await readBack({
+        part,
+        progress: { before, total: plainBytes(written) },
+        storage: this.#storage,
+        folder: this.#task.folder,
+        identity,
+        context: this.#context,
+      });
+      before += part.plain.size;
+    }
+  }
+
   async #writeContents(
-    { plain, segments }: Written,
+    written: readonly WrittenPart[],
     recipients: readonly string[],
     identity: string,
   ): Promise<Manifest['contents']> {
-    const contents: Contents = {
-      formatVersion: FORMAT_VERSION,
-      database: this.#task.database.database,
-      properties: this.#source.properties,
-      tables: [...this.#source.tables],
-      parts: [{ part: 0, tool: this.#source.tool, format: 'custom', plain }],
-      recipe: recipe(segments),
-    };
-    const sealed = await sealContents(contents, recipients);
+    const sealed = await sealContents(this.#subject.contents(written), recipients);
     const key = contentsName(this.#context.attempt);
     const { versionId } = await this.#storage.put(`${this.#task.folder}${key}`, sealed);
     await openContents(await this.#storage.getSmall(`${this.#task.folder}${key}`, sealed.length, versionId), [
@@ -145,7 +168,7 @@ class Attempt {
     return { key, ...(versionId === undefined ? {} : { versionId }), ...sizedDigestOf(sealed) };
   }
 
-  #manifest({ segments }: Written, contents: Manifest['contents'], verified: Date): Manifest {
+  #manifest(written: readonly WrittenPart[], contents: Manifest['contents'], verified: Date): Manifest {
     const { run, recipients } = this.#task;
     return {
       formatVersion: FORMAT_VERSION,
@@ -156,10 +179,10 @@ class Attempt {
       startTime: instant(this.#startTime),
       completionTime: instant(this.#context.now()),
       engine: this.#context.engine.name,
-      server: { ...this.#source.server },
-      tools: { ...this.#tools, ...named(this.#source.tool) },
-      scope: 'Database',
-      segments: [...segments],
+      server: { ...this.#subject.server },
+      tools: { ...this.#tools, ...Object.assign({}, ...this.#subject.tools.map(named)) },
+      scope: this.#subject.scope,
+      segments: written.flatMap(({ segments }) => segments),
       recipients: recipients.map(fingerprint),
       contents,
       verification: { level: 'ReadBack', time: instant(verified) },
@@ -181,6 +204,10 @@ class Attempt {
     }
     return resultOf({ manifest, digest, size: bytes.length }, sourceBytes);
   }
+}
+
+function plainBytes(parts: readonly { readonly plain: SizedDigest }[]): number {
+  return parts.reduce((sum, { plain }) => sum + plain.size, 0);
 }
 
 function refuseWrongRecipients(recipients: readonly string[]): void {

@@ -16,7 +16,13 @@ import { type Filter, startCompressor } from './stages/zstd.ts';
 export async function dumpInto(
   writer: SegmentWriter,
   { header, fileKey }: NewHeader,
-  job: { readonly source: Source; readonly level: number; readonly context: RunnerContext },
+  job: {
+    readonly source: Pick<Source, 'dump'>;
+    readonly level: number;
+    readonly context: RunnerContext;
+    /** What earlier parts came to, for the progress. */
+    readonly before: { readonly bytes: number; readonly storedBytes: number };
+  },
 ): Promise<SizedDigest> {
   const { context } = job;
   const stop = new AbortController();
@@ -29,7 +35,10 @@ export async function dumpInto(
   const kill = () => dump.kill();
   signal.addEventListener('abort', kill, { once: true });
   if (signal.aborted) kill();
-  const facts = () => ({ bytes: meter.size, storedBytes: writer.size });
+  const facts = () => ({
+    bytes: job.before.bytes + meter.size,
+    storedBytes: job.before.storedBytes + writer.size,
+  });
   try {
     await withProgress(context.log, 'dump', facts, () =>
       together(stop, [

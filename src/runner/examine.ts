@@ -1,12 +1,13 @@
 /** The archive of a restore, looked at before anything is touched. What cannot heal is a refusal; what may heal throws. */
 import type { RestoreBase } from '../api/task.ts';
-import { openHeader } from '../archive/age/header.ts';
+import { HEADER_LIMIT, openHeader } from '../archive/age/header.ts';
 import type { Contents } from '../archive/contents.ts';
 import type { Manifest, ManifestSegment } from '../archive/manifest.ts';
 import { recipientsOf } from '../keys/identities.ts';
 import { fingerprint } from '../keys/recipients.ts';
 import { type Failure, HoldfastError } from '../lib/errors.ts';
 import type { Storage } from '../storage/storage.ts';
+import { partsProblem, segmentProblem } from './parts.ts';
 import { CONTENTS_LIMIT, openContents } from './sealed-contents.ts';
 import { sameDigest, sizedDigestOf } from './stages/meter.ts';
 import { findManifest } from './stored-manifest.ts';
@@ -86,6 +87,8 @@ async function lookAtSegments(
 ): Promise<void> {
   for (const segment of manifest.segments) {
     await orRefusal(refusals, async () => {
+      const problem = segmentProblem(segment);
+      if (problem !== undefined) throw incomplete(problem);
       const found = await storage.stat(`${task.archive.folder}${segment.key}`, segment.versionId);
       if (found === undefined) throw incomplete(`${segment.key} is gone`);
       if (found.size !== segment.size)
@@ -112,7 +115,7 @@ async function tryKey(
 
 /** The header of a segment; the rest of it is not downloaded. */
 async function readHead(storage: Storage, key: string, segment: ManifestSegment): Promise<Uint8Array> {
-  const size = segment.header?.size ?? 0;
+  const size = Math.min(segment.header?.size ?? 0, HEADER_LIMIT);
   const { versionId } = segment;
   const chunks: Uint8Array[] = [];
   let have = 0;
@@ -131,9 +134,10 @@ async function readHead(storage: Storage, key: string, segment: ManifestSegment)
 async function readContents(
   task: RestoreBase,
   storage: Storage,
-  { contents }: Manifest,
+  manifest: Manifest,
   identities: readonly string[],
 ): Promise<Contents> {
+  const { contents } = manifest;
   if (contents.size > CONTENTS_LIMIT) throw incomplete(`${contents.key} is too large to be ours`);
   const sealed = await storage
     .getSmall(`${task.archive.folder}${contents.key}`, contents.size, contents.versionId)
@@ -145,7 +149,10 @@ async function readContents(
   if (!sameDigest(sizedDigestOf(sealed), contents)) {
     throw incomplete(`${contents.key} is not the one that the manifest names`);
   }
-  return openContents(sealed, identities);
+  const opened = await openContents(sealed, identities);
+  const problem = partsProblem(manifest, opened);
+  if (problem !== undefined) throw incomplete(problem);
+  return opened;
 }
 
 /** A wrong key fails at the header and again at the contents; it is said once, by the one that knows more. */

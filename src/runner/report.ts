@@ -51,7 +51,10 @@ function shortened(report: Report, limit: number): Report {
 
 function shortPlan(report: Success, result: PlanResult, limit: number): Report {
   const refusals = result.refusals.map((refusal) => shortFailure(refusal, limit));
-  return { ...report, result: { ...result, refusals, server: cut(result.server, limit) } };
+  // The whole of them is in the log.
+  const notes = result.notes?.map((note) => cut(note, limit));
+  const short = { ...result, refusals, server: cut(result.server, limit) };
+  return { ...report, result: notes === undefined ? short : { ...short, notes } };
 }
 
 /** What a server calls itself has any length; the digest is what must arrive. */

@@ -3,23 +3,19 @@
  * Before that commit nothing of the live database changes, and every failure ends with the scratch database dropped.
  * After it the restore has happened, whatever else goes wrong.
  */
-import type { CleanupTask, RestoreResult, RestoreTask } from '../api/task.ts';
+import type { RestoreResult, RestoreTask } from '../api/task.ts';
 import type { Login, Target } from '../engines/engine.ts';
-import { HoldfastError, toHoldfastError } from '../lib/errors.ts';
-import type { Storage } from '../storage/storage.ts';
+import { chosenDatabase, isWhole } from './chosen.ts';
 import { close } from './close.ts';
-import { engineContext, type RunnerContext } from './context.ts';
+import type { RunnerContext } from './context.ts';
 import { type Archive, examine } from './examine.ts';
+import { type LoadJob, loadParts } from './load.ts';
+import { readLogin } from './login.ts';
 import { openStore } from './open-store.ts';
-import { targetRequest } from './plan.ts';
-import { withProgress } from './progress.ts';
-import { readIdentities, readLogin } from './secrets.ts';
-import { readPart } from './segments.ts';
-import { Meter } from './stages/meter.ts';
-import { unpack } from './unpack.ts';
-
-/** For dropping the scratch database after a failure; well within the pod's grace of a minute. */
-const CLEANUP_MS = 40_000;
+import { openOneTarget } from './plan.ts';
+import { begun, cleanUp, refusal } from './restore-ending.ts';
+import { restoreServer } from './restore-instance.ts';
+import { readIdentities } from './secrets.ts';
 
 export async function restore(task: RestoreTask, context: RunnerContext): Promise<RestoreResult> {
   const login = await readLogin(context.root, task.database);
@@ -27,8 +23,12 @@ export async function restore(task: RestoreTask, context: RunnerContext): Promis
   using storage = await openStore(task.store, context);
   const { archive, refusals } = await examine(task, storage, async () => identities);
   if (archive === undefined) throw refusal(refusals);
+  const { manifest, contents } = archive;
+  if (isWhole(task, contents)) {
+    return restoreServer({ task, context, login, identities, storage, archive: { manifest, contents } });
+  }
 
-  const target = await openTarget(task, context, login, archive);
+  const target = await openOneTarget(task, context, login, archive);
   try {
     const planned = await target.plan();
     if (planned.alreadyRestored) return await afterwards(task, context, login, target);
@@ -48,40 +48,11 @@ export async function restore(task: RestoreTask, context: RunnerContext): Promis
   }
 }
 
-function openTarget(task: RestoreTask, context: RunnerContext, login: Login, archive: Archive): Promise<Target> {
-  const request = targetRequest(task, archive);
-  return context.engine.openTarget(task.database, login, request, engineContext(context, task.run));
-}
-
-async function load(job: {
-  readonly task: RestoreTask;
-  readonly context: RunnerContext;
-  readonly storage: Storage;
-  readonly target: Target;
-  readonly archive: Archive;
-  readonly identities: readonly string[];
-}): Promise<void> {
-  const { context, target } = job;
-  const { manifest, contents } = job.archive;
+async function load(job: LoadJob & { readonly target: Target; readonly archive: Archive }): Promise<void> {
+  const { target } = job;
+  const contents = chosenDatabase(job.task, job.archive.contents);
   await target.createScratch(contents.properties);
-  for (const { part, plain } of contents.parts) {
-    const segments = manifest.segments.filter((segment) => segment.part === part);
-    const meter = new Meter();
-    await withProgress(
-      context.log,
-      'load',
-      () => ({ bytes: meter.size, totalBytes: plain.size }),
-      () =>
-        unpack({
-          read: (signal) => readPart(job.storage, job.task.archive.folder, segments, signal),
-          identities: job.identities,
-          plain,
-          start: () => target.load(),
-          signal: context.signal,
-          meter,
-        }),
-    );
-  }
+  await loadParts(job, job.archive.manifest, contents, () => target.load());
 }
 
 /** The restore is live: a previous database that cannot be dropped is a line in the log, not a failure. */
@@ -139,30 +110,4 @@ async function afterwards(
   context.log.info('this restore went live before');
   const { previousDatabase } = await cleanUp(task, context, login);
   return previousDatabase === undefined ? {} : { previousDatabase };
-}
-
-/** By connections of its own and with a time of its own: the run's signal may be what ended the work. */
-function cleanUp(
-  task: RestoreTask,
-  context: RunnerContext,
-  login: Login,
-): ReturnType<RunnerContext['engine']['cleanUp']> {
-  const { run, database, scratchDatabase, previousDatabase, dropPrevious } = task;
-  const cleanup: CleanupTask = { command: 'cleanup', run, database, scratchDatabase, previousDatabase, dropPrevious };
-  const engine = engineContext(context, run);
-  return context.engine.cleanUp(cleanup, login, { ...engine, signal: AbortSignal.timeout(CLEANUP_MS) });
-}
-
-function refusal([first, ...others]: readonly { reason: string; message: string; hint?: string }[]): HoldfastError {
-  const more =
-    others.length === 0 ? '' : ` (and ${others.length} more: ${others.map(({ reason }) => reason).join(', ')})`;
-  const { reason = 'Refused', message = 'the restore is refused', hint } = first ?? {};
-  return new HoldfastError(reason, `${message}${more}`, hint === undefined ? {} : { hint });
-}
-
-/** The work was begun and undone. Trying the same again blindly is for the operator to decide, unless the run was merely ended. */
-function begun(caught: unknown): HoldfastError {
-  const { reason, message, hint, outlook } = toHoldfastError(caught);
-  const after = reason === 'Interrupted' ? outlook : 'final';
-  return new HoldfastError(reason, message, { outlook: after, cause: caught, ...(hint === undefined ? {} : { hint }) });
 }

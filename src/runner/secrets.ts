@@ -1,32 +1,24 @@
 /** Secrets as the kubelet mounts them: a folder per Secret, a file per key. Their volumes are optional, so that what is missing is told here. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DatabaseAccess, MOUNTS, type RestoreBase, type StoreAccess } from '../api/task.ts';
-import type { Login } from '../engines/engine.ts';
+import { MOUNTS, type RestoreBase } from '../api/task.ts';
 import { parseIdentities } from '../keys/identities.ts';
 import { type HoldfastError, notReady } from '../lib/errors.ts';
-import type { S3Credentials } from '../storage/s3-client.ts';
 
-interface MountedSecret {
+export interface MountedSecret {
   /** Folder of the mount. */
   readonly folder: string;
+  /** What is public may be in a ConfigMap; absent: a Secret. */
+  readonly kind?: 'Secret' | 'ConfigMap';
   /** Name of the Secret, for messages. */
   readonly name: string;
+  /** Where not all keys are mounted, those that are: that none is there may then have two reasons. */
+  readonly only?: readonly string[];
 }
 
-export async function readLogin(root: string, { credentials }: DatabaseAccess): Promise<Login> {
-  const secret = { folder: join(root, MOUNTS.database), name: credentials.secret };
-  const username = await readKey(secret, credentials.usernameKey);
-  return { username, password: await readKey(secret, credentials.passwordKey) };
-}
-
-export async function readStoreCredentials(root: string, store: StoreAccess): Promise<S3Credentials> {
-  const secret = { folder: join(root, MOUNTS.store), name: store.secret };
-  const accessKeyId = await readKey(secret, 'AWS_ACCESS_KEY_ID');
-  const secretAccessKey = await readKey(secret, 'AWS_SECRET_ACCESS_KEY');
-  const keys = await keysOf(secret);
-  if (!keys.includes('AWS_SESSION_TOKEN')) return { accessKeyId, secretAccessKey };
-  return { accessKeyId, secretAccessKey, sessionToken: await readKey(secret, 'AWS_SESSION_TOKEN') };
+/** How a value is called in messages. */
+export function placeOf({ kind = 'Secret', name }: MountedSecret, key: string): string {
+  return `the key ${key} of the ${kind} ${name}`;
 }
 
 export async function readIdentities(root: string, identity: RestoreBase['identity']): Promise<string[]> {
@@ -43,8 +35,12 @@ export async function readKey(secret: MountedSecret, key: string): Promise<strin
   if (keys.length === 0) throw missingSecret(secret);
   if (!keys.includes(key)) throw missingKey(secret, key, keys);
   const text = textOf(await readFile(join(secret.folder, key)), secret, key);
-  if (text === '') throw unusable('SecretKeyEmpty', `the key ${key} of the Secret ${secret.name} is empty`);
+  if (text === '') throw unusable('SecretKeyEmpty', `${placeOf(secret, key)} is empty`);
   return text;
+}
+
+export async function hasKey(secret: MountedSecret, key: string): Promise<boolean> {
+  return (await keysOf(secret)).includes(key);
 }
 
 /** The kubelet's own entries begin with two dots; a key of a Secret never does. */
@@ -57,7 +53,7 @@ async function keysOf({ folder }: MountedSecret): Promise<string[]> {
 }
 
 function textOf(bytes: Buffer, secret: MountedSecret, key: string): string {
-  const value = `the key ${key} of the Secret ${secret.name}`;
+  const value = placeOf(secret, key);
   if (bytes.includes(0)) throw unusable('SecretKeyInvalid', `${value} contains a NUL byte`);
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes).replace(/\r?\n$/, '');
@@ -67,18 +63,24 @@ function textOf(bytes: Buffer, secret: MountedSecret, key: string): string {
   }
 }
 
-function missingSecret({ name }: MountedSecret): HoldfastError {
+const REASONS = {
+  Secret: { missing: 'SecretNotFound', keyMissing: 'SecretKeyNotFound' },
+  ConfigMap: { missing: 'ConfigMapNotFound', keyMissing: 'ConfigMapKeyNotFound' },
+} as const;
+
+function missingSecret({ kind = 'Secret', name, only }: MountedSecret): HoldfastError {
+  const none = only === undefined ? 'is empty' : `has no ${only.length > 1 ? 'keys' : 'key'} ${only.join(' and ')}`;
   return notReady(
-    'SecretNotFound',
-    `the Secret ${name} does not exist in this namespace, or is empty`,
-    `Make it: kubectl create secret generic ${name} --from-file=…`,
+    REASONS[kind].missing,
+    `the ${kind} ${name} does not exist in this namespace, or ${none}`,
+    `Make it: kubectl create ${kind === 'Secret' ? 'secret generic' : 'configmap'} ${name} --from-file=…`,
   );
 }
 
-function missingKey({ name }: MountedSecret, key: string, keys: readonly string[]): HoldfastError {
+function missingKey({ kind = 'Secret', name }: MountedSecret, key: string, keys: readonly string[]): HoldfastError {
   return notReady(
-    'SecretKeyNotFound',
-    `the Secret ${name} has no key ${key}`,
+    REASONS[kind].keyMissing,
+    `the ${kind} ${name} has no key ${key}`,
     `Add the key ${key}, or name another one: there is ${keys.join(', ')}.`,
   );
 }

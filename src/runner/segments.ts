@@ -12,6 +12,8 @@ export interface PartPlace {
   readonly folder: string;
   readonly attempt: string;
   readonly part: number;
+  /** Name of the part's file, as layout.ts gives it. */
+  readonly file: string;
   readonly segmentBytes: number;
 }
 
@@ -64,6 +66,11 @@ export class SegmentWriter {
     }
   }
 
+  /** Sends what is left and keeps no memory until {@link finish}: for a part that has to wait for others. */
+  async rest(): Promise<void> {
+    for (const { upload } of this.#segments) await upload.rest();
+  }
+
   /** Completes every segment, in order. */
   async finish(): Promise<ManifestSegment[]> {
     const finished: ManifestSegment[] = [];
@@ -89,8 +96,8 @@ export class SegmentWriter {
   }
 
   async #next(): Promise<OpenSegment> {
-    const { storage, folder, attempt, part } = this.#place;
-    const name = segmentName(attempt, part, this.#segments.length);
+    const { storage, folder, attempt, file } = this.#place;
+    const name = segmentName(attempt, file, this.#segments.length);
     const segment = { name, upload: await storage.beginUpload(`${folder}${name}`), payload: new Meter() };
     this.#segments.push(segment);
     this.#used = 0;

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Type, { type Static } from 'typebox';
 import { Errors } from 'typebox/value';
+import { AUTHENTICATION_METHODS, TLS_MODES } from '../api/postgresql.ts';
+import { ExcludeSchema, IncludeSchema } from '../api/postgresql-selection.ts';
 import { MOUNTS, type Task } from '../api/task.ts';
 import { HoldfastError, messageOf } from '../lib/errors.ts';
 
@@ -21,21 +23,38 @@ const store = Type.Object({
   bucket: text(),
   prefix: Type.String(),
   forcePathStyle: Type.Boolean(),
-  secret: text(),
+  secret: Type.Optional(text()),
+  secretKeys: Type.Optional(
+    Type.Object({ accessKeyIdKey: text(), secretAccessKeyKey: text(), sessionTokenKey: text() }),
+  ),
+  serviceAccount: Type.Optional(text()),
+  authorities: Type.Optional(Type.Object({ kind: Type.Enum(['Secret', 'ConfigMap']), name: text(), key: text() })),
 });
 const database = Type.Object({
   engine: Type.Literal('postgresql'),
   host: text(),
   port: Type.Integer({ minimum: 1, maximum: 65535 }),
-  database: text(),
+  database: Type.Optional(text()),
   maintenanceDatabase: text(),
-  credentials: Type.Object({ secret: text(), usernameKey: text(), passwordKey: text() }),
+  credentials: Type.Union([
+    Type.Object({ secret: text(), usernameKey: text(), passwordKey: text() }),
+    Type.Object({ secret: text(), uriKey: text(), databases: Type.Optional(Type.Array(text())) }),
+  ]),
+  tls: Type.Optional(
+    Type.Object({
+      mode: Type.Enum([...TLS_MODES]),
+      authorities: Type.Optional(Type.Object({ secret: text(), key: text() })),
+      clientCertificate: Type.Optional(Type.Object({ secret: text(), certificateKey: text(), privateKeyKey: text() })),
+    }),
+  ),
+  authentication: Type.Optional(Type.Array(Type.Enum([...AUTHENTICATION_METHODS]), { minItems: 1 })),
 });
 const restoreBase = {
   run: restoreRun,
   store,
   archive: Type.Object({ folder: folder(), manifestDigest: digest(), cluster: text(), namespace: text() }),
   database,
+  fromDatabase: Type.Optional(text()),
   identity: Type.Object({ secret: text(), key: text() }),
   onConflict: Type.Enum(['Fail', 'Replace']),
   scratchDatabase: text(),
@@ -50,6 +69,9 @@ const TaskSchema = Type.Union([
     store,
     folder: folder(),
     database,
+    selection: Type.Optional(
+      Type.Object({ include: Type.Optional(IncludeSchema), exclude: Type.Optional(ExcludeSchema) }),
+    ),
     recipients: Type.Array(text()),
     compressionLevel: Type.Integer({ minimum: 1, maximum: 19 }),
     conditionalWrites: Type.Boolean(),

@@ -1,38 +1,38 @@
-import type { ManifestSegment } from '../archive/manifest.ts';
-import type { Source } from '../engines/engine.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { RunnerContext } from './context.ts';
 import { withProgress } from './progress.ts';
 import { readPart } from './segments.ts';
-import { Meter, type SizedDigest } from './stages/meter.ts';
+import { Meter } from './stages/meter.ts';
+import type { WrittenPart } from './subject.ts';
 import { unpack } from './unpack.ts';
 
 /**
- * Reads the stored bytes back, decrypts and decompresses them, compares them with what was dumped, and has the engine's
- * own tool read them to the end. Only what passes may get a manifest.
+ * Reads the stored bytes of a part back, decrypts and decompresses them, compares them with what was dumped, and has the
+ * engine's own tool read them to the end. Only what passes may get a manifest.
  */
 export async function readBack(job: {
-  readonly segments: readonly ManifestSegment[];
-  readonly plain: SizedDigest;
-  readonly source: Source;
+  readonly part: WrittenPart;
+  /** Plain bytes of the parts before, and of all. */
+  readonly progress: { readonly before: number; readonly total: number };
   readonly storage: Storage;
   readonly folder: string;
   /** Of the run's ephemeral recipient. */
   readonly identity: string;
   readonly context: RunnerContext;
 }): Promise<void> {
+  const { part, progress, context } = job;
   const meter = new Meter();
   await withProgress(
-    job.context.log,
+    context.log,
     'read-back',
-    () => ({ bytes: meter.size, totalBytes: job.plain.size }),
+    () => ({ bytes: progress.before + meter.size, totalBytes: progress.total }),
     () =>
       unpack({
-        read: (signal) => readPart(job.storage, job.folder, job.segments, signal),
+        read: (signal) => readPart(job.storage, job.folder, part.segments, signal),
         identities: [job.identity],
-        plain: job.plain,
-        start: () => job.source.readToEnd(),
-        signal: job.context.signal,
+        plain: part.plain,
+        start: () => part.source.readToEnd(),
+        signal: context.signal,
         meter,
       }),
   );

@@ -1,14 +1,20 @@
 /** The connection to one bucket: every request of ours goes through {@link S3Connection.request}, which tries again and names what is wrong. */
+import { getCACertificates } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { StoreAccess } from '../api/task.ts';
 import { type Patience, retrying } from './retry.ts';
-import { canHeal, type Site, storeError } from './s3-errors.ts';
+import { canHeal, storeError } from './s3-errors.ts';
+import type { Site } from './s3-fault.ts';
+import { AMBIENT, ambientCredentials, type CredentialSource } from './s3-identity.ts';
 
 export interface S3Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
 }
+
+/** Who we are to the server: {@link AMBIENT} is whoever the cloud says the pod is. */
+export type S3Login = S3Credentials | typeof AMBIENT;
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Nothing sent and nothing received for so long means that the connection is dead. */
@@ -24,11 +30,12 @@ export class S3Connection {
   readonly #client: S3Client;
   readonly #patience: Patience;
 
-  constructor(access: StoreAccess, credentials: S3Credentials, patience: Patience) {
+  /** `authorities`: PEM; those that may have signed the server's certificate, in place of the public ones. */
+  constructor(access: StoreAccess, login: S3Login, options: { patience: Patience; authorities?: string | undefined }) {
     this.bucket = access.bucket;
-    this.site = { endpoint: access.endpoint, bucket: access.bucket, secret: access.secret };
-    this.#client = clientOf(access, credentials);
-    this.#patience = patience;
+    this.site = access;
+    this.#client = clientOf(access, login, options.authorities);
+    this.#patience = options.patience;
   }
 
   /** One request, tried again while that may help. Throws a HoldfastError, or the signal's reason. `doing` ends the sentence "cannot …". */
@@ -75,12 +82,12 @@ export function checkEntityTag(
   }
 }
 
-function clientOf(access: StoreAccess, credentials: S3Credentials): S3Client {
+function clientOf(access: StoreAccess, login: S3Login, authorities: string | undefined): S3Client {
   return new S3Client({
     endpoint: access.endpoint,
     region: access.region,
     forcePathStyle: access.forcePathStyle,
-    credentials: { ...credentials },
+    credentials: credentialsOf(access, login, authorities),
     // Many servers refuse the checksum trailers that the client sends by itself; every body of ours has its Content-MD5.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -88,13 +95,28 @@ function clientOf(access: StoreAccess, credentials: S3Credentials): S3Client {
     retryStrategy: { retry: (next, args) => next(args) },
     // It would open a new connection for every piece.
     expectContinueHeader: false,
-    requestHandler: {
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      throwOnRequestTimeout: true,
-      socketTimeout: IDLE_TIMEOUT_MS,
-      httpAgent: { keepAlive: true, maxSockets: 16 },
-      httpsAgent: { keepAlive: true, maxSockets: 16 },
-    },
+    requestHandler: handlerOf(authorities === undefined ? undefined : [authorities]),
   });
+}
+
+/** The token service is not the store's: there, the store's authority is one more, so that both may be of one private cloud. */
+function credentialsOf(
+  access: StoreAccess,
+  login: S3Login,
+  authorities: string | undefined,
+): S3Credentials | CredentialSource {
+  if (login !== AMBIENT) return { ...login };
+  const trusted = authorities === undefined ? undefined : [...getCACertificates('default'), authorities];
+  return ambientCredentials(access, access.region, handlerOf(trusted));
+}
+
+function handlerOf(ca: string[] | undefined) {
+  return {
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    throwOnRequestTimeout: true,
+    socketTimeout: IDLE_TIMEOUT_MS,
+    httpAgent: { keepAlive: true, maxSockets: 16 },
+    httpsAgent: { keepAlive: true, maxSockets: 16, ...(ca === undefined ? {} : { ca }) },
+  };
 }

@@ -1,21 +1,8 @@
 /** What an S3 server or the way to it answers, as a failure that a person can act on. */
-import { HoldfastError, messageOf, type Outlook } from '../lib/errors.ts';
-
-/** Where a request went, for messages. */
-export interface Site {
-  readonly endpoint: string;
-  readonly bucket: string;
-  /** Name of the Secret with the credentials. */
-  readonly secret: string;
-}
-
-/** What is known of anything that a request threw. */
-interface Fault {
-  /** The server's own word (`NoSuchBucket`), or the machine's (`ECONNREFUSED`). */
-  readonly code: string;
-  readonly status: number | undefined;
-  readonly message: string;
-}
+import { HoldfastError, type Outlook } from '../lib/errors.ts';
+import { type Fault, faultOf, type Site, serviceAccountOf, wordsOf } from './s3-fault.ts';
+import { IdentityFault, identityError } from './s3-identity.ts';
+import { isTlsFault, tlsError } from './s3-tls-faults.ts';
 
 interface Rule {
   readonly codes: readonly string[];
@@ -27,7 +14,10 @@ interface Rule {
 }
 
 const CLOCK_HINT = () => 'Set the clock of the node right (NTP): requests are signed with the time.';
-const words = ({ code, message }: Fault) => (message === '' || message === code ? code : `${code}: ${message}`);
+const userOf = (site: Site) =>
+  site.secret === undefined
+    ? `role of the service account ${serviceAccountOf(site)}`
+    : `user of the Secret ${site.secret}`;
 
 /** In order; the first that applies wins. Codes come before statuses, which several causes share. */
 const RULES: readonly Rule[] = [
@@ -41,8 +31,11 @@ const RULES: readonly Rule[] = [
   {
     codes: ['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'InvalidToken', 'ExpiredToken', 'TokenRefreshRequired'],
     reason: 'StoreCredentialsInvalid',
-    message: ({ endpoint }, fault) => `${endpoint} does not accept the credentials (${words(fault)})`,
-    hint: ({ secret }) => `Put a valid AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY into the Secret ${secret}.`,
+    message: ({ endpoint }, fault) => `${endpoint} does not accept the credentials (${wordsOf(fault)})`,
+    hint: ({ secret }) =>
+      secret === undefined
+        ? 'The credentials are those of the cloud for the service account: see whether this is a bucket of the same cloud.'
+        : `Put a valid access key and its secret into the Secret ${secret}.`,
   },
   {
     codes: ['RequestTimeTooSkewed', 'RequestExpired'],
@@ -60,14 +53,14 @@ const RULES: readonly Rule[] = [
     statuses: [301, 307],
     reason: 'StoreRejected',
     message: ({ bucket, endpoint }, fault) =>
-      `the bucket ${bucket} is not in this region or not at ${endpoint} (${words(fault)})`,
+      `the bucket ${bucket} is not in this region or not at ${endpoint} (${wordsOf(fault)})`,
     hint: () => 'Set spec.s3.region and spec.s3.endpoint of the BackupStore to those of the bucket.',
   },
   {
     codes: ['QuotaExceeded', 'XMinioStorageFull', 'InsufficientCapacity', 'ServiceQuotaExceeded'],
     statuses: [507],
     reason: 'StoreRejected',
-    message: ({ bucket }, fault) => `the store has no room left for ${bucket} (${words(fault)})`,
+    message: ({ bucket }, fault) => `the store has no room left for ${bucket} (${wordsOf(fault)})`,
     hint: () => 'Free space or raise the quota of the bucket.',
   },
   {
@@ -83,9 +76,9 @@ const RULES: readonly Rule[] = [
     statuses: [401, 403],
     reason: 'StoreAccessDenied',
     message: ({ bucket, endpoint }, fault) =>
-      `access to the bucket ${bucket} at ${endpoint} is denied (${words(fault)})`,
-    hint: ({ secret }) =>
-      `Allow the user of the Secret ${secret} to list the bucket and to get, put and abort uploads below the prefix (s3:ListBucket, GetObject, PutObject, AbortMultipartUpload, ListMultipartUploadParts).`,
+      `access to the bucket ${bucket} at ${endpoint} is denied (${wordsOf(fault)})`,
+    hint: (site) =>
+      `Allow the ${userOf(site)} to list the bucket and to get, put and abort uploads below the prefix (s3:ListBucket, GetObject, PutObject, AbortMultipartUpload, ListMultipartUploadParts).`,
   },
   {
     codes: ['ENOTFOUND', 'EAI_AGAIN', 'EAI_NODATA'],
@@ -104,7 +97,7 @@ const RULES: readonly Rule[] = [
   {
     codes: ['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ESOCKETTIMEDOUT', 'TimeoutError', 'ECONNABORTED', 'RequestTimeout'],
     reason: 'StoreUnreachable',
-    message: ({ endpoint }, fault) => `${endpoint} does not answer in time, or breaks off (${words(fault)})`,
+    message: ({ endpoint }, fault) => `${endpoint} does not answer in time, or breaks off (${wordsOf(fault)})`,
     hint: () => 'See whether the S3 server and the network to it are well.',
   },
 ];
@@ -150,6 +143,7 @@ const AGAIN_STATUSES = new Set([408, 429, 500, 502, 503, 504]);
 /** Whether the same request, sent again a little later, may well succeed. */
 export function canHeal(caught: unknown): boolean {
   if (caught instanceof HoldfastError) return false;
+  if (caught instanceof IdentityFault) return canHeal(caught.cause);
   const { code, status } = faultOf(caught);
   return AGAIN.has(code) || (status !== undefined && AGAIN_STATUSES.has(status));
 }
@@ -163,7 +157,9 @@ export function isFault(caught: unknown, code: string, status?: number): boolean
 /** A failure for people. `doing` ends the sentence "cannot …". Ours pass unchanged. */
 export function storeError(caught: unknown, site: Site, doing: string): HoldfastError {
   if (caught instanceof HoldfastError) return caught;
+  if (caught instanceof IdentityFault) return identityError(caught, site, doing);
   const fault = faultOf(caught);
+  if (isTlsFault(fault)) return tlsError(caught, fault, site, doing);
   const rule =
     RULES.find(({ codes }) => codes.includes(fault.code)) ??
     RULES.find(({ statuses }) => fault.status !== undefined && statuses?.includes(fault.status));
@@ -178,40 +174,15 @@ export function storeError(caught: unknown, site: Site, doing: string): Holdfast
 function unknownFault(caught: unknown, fault: Fault, site: Site, doing: string): HoldfastError {
   const failure = (reason: string, message: string, hint: string) =>
     new HoldfastError(reason, `cannot ${doing}: ${message}`, { hint, outlook: 'retry', cause: caught });
-  if (isTls(fault)) {
-    const hint =
-      'Give the S3 server a certificate that this cluster trusts and that bears its name; see whether http:// and https:// in spec.s3.endpoint are right.';
-    return failure('StoreUnreachable', `no trusted connection to ${site.endpoint} (${words(fault)})`, hint);
-  }
   if (canHeal(caught)) {
     const status = fault.status === undefined ? '' : `${fault.status} `;
     const hint = 'It was tried again several times. See whether the S3 server is well.';
-    return failure('StoreUnreachable', `${site.endpoint} answers ${status}${words(fault)}`, hint);
+    return failure('StoreUnreachable', `${site.endpoint} answers ${status}${wordsOf(fault)}`, hint);
   }
   const status = fault.status === undefined ? '' : ` with status ${fault.status}`;
   return failure(
     'StoreRejected',
-    `${site.endpoint} refuses it${status} (${words(fault)})`,
+    `${site.endpoint} refuses it${status} (${wordsOf(fault)})`,
     'See whether the endpoint is an S3 server, and what its log says.',
   );
-}
-
-function isTls({ code }: Fault): boolean {
-  return /^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|EPROTO)/.test(code);
-}
-
-function faultOf(caught: unknown): Fault {
-  const error = (caught ?? {}) as {
-    readonly name?: unknown;
-    readonly code?: unknown;
-    readonly Code?: unknown;
-    readonly $metadata?: { readonly httpStatusCode?: number };
-    readonly $response?: { readonly statusCode?: number };
-  };
-  const named = [error.Code, error.code, error.name].find((value) => typeof value === 'string' && value !== '');
-  return {
-    code: typeof named === 'string' ? named : 'Error',
-    status: error.$metadata?.httpStatusCode ?? error.$response?.statusCode,
-    message: messageOf(caught).slice(0, 300),
-  };
 }

@@ -102,7 +102,7 @@ class S3Upload implements Upload {
     }
   }
 
-  async complete(): Promise<StoredObject> {
+  async rest(): Promise<void> {
     // An upload of no pieces cannot be completed: an empty object has one, empty.
     if (this.#used > 0 || this.#pieces === 0) {
       await this.#room();
@@ -110,6 +110,10 @@ class S3Upload implements Upload {
     }
     await Promise.all(this.#underWay);
     this.#throwIfBroken();
+  }
+
+  async complete(): Promise<StoredObject> {
+    await this.rest();
     const versionId = await this.#join();
     return { ...(await this.#checked()), ...(versionId === undefined ? {} : { versionId }) };
   }

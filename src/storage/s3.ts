@@ -13,7 +13,7 @@ import type { StoreAccess } from '../api/task.ts';
 import { formatBytes } from '../lib/bytes.ts';
 import { HoldfastError } from '../lib/errors.ts';
 import { PATIENT, type Patience } from './retry.ts';
-import { checkEntityTag, S3Connection, type S3Credentials, until } from './s3-client.ts';
+import { checkEntityTag, S3Connection, type S3Login, until } from './s3-client.ts';
 import { openS3Download } from './s3-download.ts';
 import { isFault } from './s3-errors.ts';
 import { beginS3Upload, PIECES, PieceBuffers, type PieceLimits, versionOf } from './s3-upload.ts';
@@ -24,10 +24,12 @@ export interface S3Options {
   readonly signal?: AbortSignal;
   readonly patience?: Patience;
   readonly pieces?: PieceLimits;
+  /** PEM: who may have signed the server's certificate, in place of the public authorities. */
+  readonly authorities?: string;
 }
 
-export function openS3(access: StoreAccess, credentials: S3Credentials, options: S3Options = {}): Storage {
-  return new S3Storage(access, credentials, options);
+export function openS3(access: StoreAccess, login: S3Login, options: S3Options = {}): Storage {
+  return new S3Storage(access, login, options);
 }
 
 class S3Storage implements Storage {
@@ -35,8 +37,9 @@ class S3Storage implements Storage {
   readonly #buffers: PieceBuffers;
   readonly #signal: AbortSignal | undefined;
 
-  constructor(access: StoreAccess, credentials: S3Credentials, options: S3Options) {
-    this.#connection = new S3Connection(access, credentials, options.patience ?? PATIENT);
+  constructor(access: StoreAccess, login: S3Login, options: S3Options) {
+    const { patience = PATIENT, authorities } = options;
+    this.#connection = new S3Connection(access, login, { patience, authorities });
     this.#buffers = new PieceBuffers(options.pieces ?? PIECES);
     this.#signal = options.signal;
   }
@@ -78,7 +81,7 @@ class S3Storage implements Storage {
   async getSmall(key: string, limit: number, versionId?: string): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
     let size = 0;
-    for await (const chunk of await this.get(key, versionId === undefined ? {} : { versionId })) {
+    for await (const chunk of await this.#getOrMissing(key, versionId)) {
       size += chunk.length;
       if (size > limit) throw new HoldfastError('ObjectTooLarge', `${key} is larger than ${formatBytes(limit)}`);
       chunks.push(chunk);
@@ -87,24 +90,12 @@ class S3Storage implements Storage {
   }
 
   async stat(key: string, versionId?: string): Promise<StoredObject | undefined> {
-    const command = new HeadObjectCommand({
-      Bucket: this.#connection.bucket,
-      Key: key,
-      ...(versionId === undefined ? {} : { VersionId: versionId }),
-    });
-    return this.#connection.request(
-      `look at ${key}`,
-      async (client) => {
-        try {
-          const found = await client.send(command, until(this.#signal));
-          return stored(key, found.ContentLength ?? -1, found.VersionId);
-        } catch (caught) {
-          if (isFault(caught, 'NotFound', 404)) return undefined;
-          throw caught;
-        }
-      },
-      { signal: this.#signal },
-    );
+    try {
+      return await this.#head(key, versionId);
+    } catch (caught) {
+      if (isDenied(caught) && (await this.#isMissing(key))) return undefined;
+      throw caught;
+    }
   }
 
   async remove(key: string, versionId?: string): Promise<void> {
@@ -142,6 +133,50 @@ class S3Storage implements Storage {
     this.#connection.close();
   }
 
+  async #getOrMissing(key: string, versionId: string | undefined): Promise<Readable> {
+    try {
+      return await this.get(key, versionId === undefined ? {} : { versionId });
+    } catch (caught) {
+      if (isDenied(caught) && (await this.#isMissing(key))) throw missing(key);
+      throw caught;
+    }
+  }
+
+  /**
+   * To whoever may list only a part of the bucket, AWS says "denied" also of what is not there. The list of that part can
+   * tell the one from the other.
+   */
+  async #isMissing(key: string): Promise<boolean> {
+    try {
+      const { Contents } = await this.#page(key, undefined);
+      return !(Contents ?? []).some(({ Key }) => Key === key);
+    } catch (caught) {
+      if (isDenied(caught)) return false;
+      throw caught;
+    }
+  }
+
+  #head(key: string, versionId: string | undefined): Promise<StoredObject | undefined> {
+    const command = new HeadObjectCommand({
+      Bucket: this.#connection.bucket,
+      Key: key,
+      ...(versionId === undefined ? {} : { VersionId: versionId }),
+    });
+    return this.#connection.request(
+      `look at ${key}`,
+      async (client) => {
+        try {
+          const found = await client.send(command, until(this.#signal));
+          return stored(key, found.ContentLength ?? -1, found.VersionId);
+        } catch (caught) {
+          if (isFault(caught, 'NotFound', 404)) return undefined;
+          throw caught;
+        }
+      },
+      { signal: this.#signal },
+    );
+  }
+
   #page(prefix: string, token: string | undefined): Promise<ListObjectsV2CommandOutput> {
     const command = new ListObjectsV2Command({
       Bucket: this.#connection.bucket,
@@ -157,6 +192,14 @@ class S3Storage implements Storage {
 function stored(key: string, size: number, versionId: string | undefined): StoredObject {
   const version = versionOf(versionId);
   return { key, size, ...(version === undefined ? {} : { versionId: version }) };
+}
+
+const isDenied = (caught: unknown) => caught instanceof HoldfastError && caught.reason === 'StoreAccessDenied';
+
+function missing(key: string): HoldfastError {
+  return new HoldfastError('ObjectNotFound', `${key} is not in the bucket`, {
+    hint: 'See whether a lifecycle rule or a person removed it.',
+  });
 }
 
 function exists(key: string): HoldfastError {

@@ -41,6 +41,8 @@ export interface Storage {
 export interface Upload {
   /** Waits while too much is in flight (backpressure). Every piece carries a checksum of the bytes in memory. */
   write(chunk: Uint8Array): Promise<void>;
+  /** Ends the writing without completing the object: what is left is sent, and no piece stays in memory. Safe to repeat. */
+  rest(): Promise<void>;
   complete(): Promise<StoredObject>;
   /** Leaves nothing behind: asks until the server lists no piece any more. Safe to repeat, also after a failed complete. */
   abort(): Promise<void>;

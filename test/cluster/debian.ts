@@ -1,5 +1,6 @@
 /** Makes sure that packages of Debian are installed. */
 import { existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheRoot } from './cache-root.ts';
 import { run } from './command.ts';
@@ -13,7 +14,9 @@ export async function ensureDebianPackages(packages: readonly string[]): Promise
     const wanted = await missing(packages);
     if (wanted.length === 0) return;
     refuseWithoutRights(wanted);
-    await telling(`installing ${wanted.join(' ')} from Debian`, '20 s, once', () => install(wanted));
+    await telling(`installing ${wanted.join(' ')} from Debian`, '20 s, once', () =>
+      withoutServices(() => install(wanted)),
+    );
   });
 }
 
@@ -46,6 +49,19 @@ function refuseWithoutRights(wanted: readonly string[]): void {
     throw new Error(
       `these Debian packages are missing: ${list}\nNext: apt-get install ${list} as root, or run this as root`,
     );
+  }
+}
+
+/** Debian's way to say no when a package wants to start the server that it brings: nobody asked for that one. */
+const POLICY = '/usr/sbin/policy-rc.d';
+
+async function withoutServices(act: () => Promise<void>): Promise<void> {
+  if (existsSync(POLICY)) return act();
+  await writeFile(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    await act();
+  } finally {
+    await rm(POLICY);
   }
 }
 

@@ -30,6 +30,28 @@ export async function issue(folder: string, identity: Identity): Promise<void> {
   await makeCertificate(folder, identity.file, certificateConfig(identity), signer);
 }
 
+/** One that was good until yesterday. */
+export async function issueExpired(folder: string, identity: Identity): Promise<void> {
+  const file = (ending: string) => join(folder, `${identity.file}.${ending}`);
+  await writeFile(file('cnf'), certificateConfig(identity));
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc', '-keyout', file('key')];
+  await run('openssl', ['req', '-new', '-config', file('cnf'), ...key, '-out', file('csr')]);
+  const signer = ['-CA', join(folder, 'ca.crt'), '-CAkey', join(folder, 'ca.key'), '-CAcreateserial'];
+  const extensions = ['-extfile', file('cnf'), '-extensions', 'extensions'];
+  await run('openssl', [
+    'x509',
+    '-req',
+    '-in',
+    file('csr'),
+    ...signer,
+    ...extensions,
+    '-days',
+    '-1',
+    '-out',
+    file('crt'),
+  ]);
+}
+
 /** The pair that signs the tokens of service accounts: `sa.key` and `sa.pub`. */
 export async function makeTokenSigningKeys(folder: string): Promise<void> {
   const [key, pub] = [join(folder, 'sa.key'), join(folder, 'sa.pub')];

@@ -13,6 +13,20 @@ export async function answersHttp(url: string): Promise<boolean> {
   return response.ok;
 }
 
+/** The same of a server whose certificate nobody has to trust yet: it is asked whether it is there, not who it is. */
+export async function answersHttps(url: string): Promise<boolean> {
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  const options = { rejectUnauthorized: false, agent: false, timeout: ANSWER_WITHIN_MS } as const;
+  const request = httpsRequest(url, options, (response) => {
+    response.resume();
+    resolve(response.statusCode === 200);
+  });
+  request.on('timeout', () => request.destroy(new Error(`${url} does not answer`)));
+  request.on('error', reject);
+  request.end();
+  return promise;
+}
+
 /** Whether the API server at `url` calls itself ready, asked as the administrator of a folder of certificates. */
 export async function apiServerReady(url: string, pki: string): Promise<boolean> {
   const [ca, cert, key] = await Promise.all(

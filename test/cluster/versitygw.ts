@@ -1,11 +1,11 @@
 /** A real S3 server on this machine: versitygw on a folder. It ends with this process. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3';
 import { freePorts } from './ports.ts';
 import { program } from './programs.ts';
-import { answersHttp } from './ready.ts';
+import { answersHttp, answersHttps } from './ready.ts';
 import { tempDir } from './temp-dir.ts';
 import { lastLinesOf, startTied, type TiedProcess } from './tied-process.ts';
 import { waitFor } from './wait.ts';
@@ -33,6 +33,8 @@ interface BucketOptions {
 export interface LocalS3Options {
   /** Where to listen: loopback, or an address that pods reach, such as `hostAddress` of a cluster. */
   address?: string;
+  /** Files in PEM: speak TLS with this certificate. `authority` signed it. */
+  tls?: { readonly certificate: string; readonly key: string; readonly authority: string };
 }
 
 const REGION = 'us-east-1';
@@ -42,14 +44,16 @@ export async function localS3(options: LocalS3Options = {}): Promise<LocalS3> {
   const address = options.address ?? '127.0.0.1';
   const executable = await program('versitygw');
   const [port] = (await freePorts(1, address)) as [number];
-  const endpoint = `http://${address}:${port}`;
+  const endpoint = `${options.tls === undefined ? 'http' : 'https'}://${address}:${port}`;
   const credentials = { accessKeyId: 'holdfast-root', secretAccessKey: randomBytes(20).toString('hex') };
   const dir = await tempDir('s3');
   for (const folder of ['data', 'versions', 'iam']) await mkdir(join(dir, folder));
 
-  const start = () => startGateway(executable, dir, endpoint, credentials);
+  const start = () => startGateway(executable, { dir, endpoint, credentials, tls: options.tls });
   let server = await start();
-  const client = new S3Client({ endpoint, region: REGION, credentials, forcePathStyle: true });
+  const requestHandler =
+    options.tls === undefined ? {} : { httpsAgent: { ca: await readFile(options.tls.authority, 'utf8') } };
+  const client = new S3Client({ endpoint, region: REGION, credentials, forcePathStyle: true, requestHandler });
   return {
     endpoint,
     ...credentials,
@@ -73,14 +77,17 @@ interface Credentials {
   secretAccessKey: string;
 }
 
-async function startGateway(
-  executable: string,
-  dir: string,
-  endpoint: string,
-  credentials: Credentials,
-): Promise<TiedProcess> {
+interface Gateway {
+  dir: string;
+  endpoint: string;
+  credentials: Credentials;
+  tls: LocalS3Options['tls'];
+}
+
+async function startGateway(executable: string, { dir, endpoint, credentials, tls }: Gateway): Promise<TiedProcess> {
   const log = join(dir, 'versitygw.log');
-  const server = startTied(executable, gatewayFlags(dir, new URL(endpoint).host), {
+  const encrypted = tls === undefined ? [] : ['--cert', tls.certificate, '--key', tls.key];
+  const server = startTied(executable, [...encrypted, ...gatewayFlags(dir, new URL(endpoint).host)], {
     log,
     // In the environment, so that the secret is in nobody's list of processes.
     env: {
@@ -89,7 +96,8 @@ async function startGateway(
       ROOT_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     },
   });
-  await waitFor(() => answersHttp(`${endpoint}/healthz`), {
+  const answers = tls === undefined ? answersHttp : answersHttps;
+  await waitFor(() => answers(`${endpoint}/healthz`), {
     timeoutMs: 30_000,
     everyMs: 30,
     hopeless: () => !server.running(),

@@ -1,18 +1,16 @@
-import { chmod, chown, copyFile, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { DEFAULT_AUTHENTICATION } from '../../src/api/postgresql.ts';
 import { connect } from '../../src/engines/postgres/connection.ts';
 import type { Endpoint } from '../../src/engines/postgres/endpoint.ts';
 import { issue, makeAuthority } from '../cluster/pki.ts';
+import { serveTls, withAccessRules } from '../support/postgres-access.ts';
 import { dumpOf, PASSWORD, type PostgresWorld, postgresWorld } from '../support/postgres-world.ts';
 
 let world: PostgresWorld;
-let data: string;
 
 beforeAll(async () => {
   world = await postgresWorld();
-  data = String((await world.sql('postgres', 'SHOW data_directory'))[0]?.['data_directory']);
 }, 60_000);
 
 afterAll(async () => {
@@ -25,6 +23,8 @@ const endpoint = (over: Partial<Endpoint> = {}): Endpoint => ({
   database: 'postgres',
   login: world.superuser,
   applicationName: 'holdfast test',
+  tls: { mode: 'prefer' },
+  authentication: DEFAULT_AUTHENTICATION,
   ...over,
 });
 const open = (over?: Partial<Endpoint>) => connect(endpoint(over), new AbortController().signal);
@@ -36,29 +36,9 @@ async function isEncrypted(over?: Partial<Endpoint>): Promise<unknown> {
 
 async function turnTlsOn(): Promise<void> {
   const folder = world.context.temporary;
-  const { uid, gid } = await stat(data);
   await makeAuthority(folder, 'test');
   await issue(folder, { file: 'server', commonName: 'postgres' });
-  for (const name of ['server.crt', 'server.key']) {
-    await copyFile(join(folder, name), join(data, name));
-    await chmod(join(data, name), 0o600);
-    await chown(join(data, name), uid, gid);
-  }
-  await world.sql('postgres', 'ALTER SYSTEM SET ssl = on', 'SELECT pg_reload_conf()', 'SELECT pg_sleep(0.3)');
-}
-
-async function withAccessRules(lines: string, act: () => Promise<void>): Promise<void> {
-  const path = join(data, 'pg_hba.conf');
-  const original = await readFile(path, 'utf8');
-  const reload = () => world.sql('postgres', 'SELECT pg_reload_conf()', 'SELECT pg_sleep(0.3)');
-  await writeFile(path, `${lines}\n${original}`);
-  await reload();
-  try {
-    await act();
-  } finally {
-    await writeFile(path, original);
-    await reload();
-  }
+  await serveTls(world, folder, 'server');
 }
 
 test('what stands in the way of a connection is said by name, and may heal', async () => {
@@ -94,7 +74,7 @@ test('a server without TLS is spoken to without, one with TLS with, and one whos
   expect(await isEncrypted()).toBe(true);
   await world.role('plain');
   const login = { username: 'plain', password: PASSWORD };
-  await withAccessRules('hostssl all plain all reject\nhostnossl all plain all scram-sha-256', async () => {
+  await withAccessRules(world, 'hostssl all plain all reject\nhostnossl all plain all scram-sha-256', async () => {
     expect(await isEncrypted({ login })).toBe(false);
   });
   expect((await dumpOf(world, 'postgres')).bytes.subarray(0, 5).toString()).toBe('PGDMP');
@@ -106,12 +86,12 @@ test('a role whose password is stored as md5 is let in, and one that the server 
   await session.query(`SET password_encryption = 'md5'; CREATE ROLE old LOGIN PASSWORD 'md5-secret'`);
   await session.end();
   const login = { username: 'old', password: 'md5-secret' };
-  await withAccessRules('host all old all md5', async () => {
+  await withAccessRules(world, 'host all old all md5', async () => {
     await using opened = await open({ login });
     expect(await opened.query('SELECT current_user AS me')).toEqual([{ me: 'old' }]);
   });
   for (const method of ['password', 'trust']) {
-    await withAccessRules(`host all old all ${method}`, async () => {
+    await withAccessRules(world, `host all old all ${method}`, async () => {
       await expect(open({ login })).rejects.toMatchObject({ reason: 'AuthenticationRefused' });
     });
   }

@@ -323,6 +323,47 @@ describe('what else stands in the way is said by name', () => {
     }
   });
 
+  describe('a database that has nothing but extensions in it', () => {
+    beforeAll(async () => {
+      await asSuperuser('CREATE DATABASE sparse OWNER app');
+      // What an extension's script does by pg_extension_config_dump.
+      await world.sql(
+        'sparse',
+        'CREATE EXTENSION hstore',
+        'CREATE TABLE "its conf" (id int, what text)',
+        'ALTER EXTENSION hstore ADD TABLE "its conf"',
+        'INSERT INTO "its conf" VALUES (1, \'its own\')',
+        `UPDATE pg_extension SET extconfig = ARRAY['"its conf"'::regclass], extcondition = ARRAY['WHERE id > 1'] WHERE extname = 'hstore'`,
+      );
+    });
+    afterAll(() => asSuperuser('DROP DATABASE sparse WITH (FORCE)'));
+    const reasons = async (as = world.superuser) =>
+      (await refusals('sparse', { onConflict: 'Fail' }, as)).map(({ reason }) => reason);
+
+    test('is empty, whatever rows they brought along', async () => {
+      expect(await reasons()).toEqual([]);
+    });
+
+    test('is not for a role that may not see which rows they are', async () => {
+      expect(await reasons(restorer)).toEqual(['TargetNotEmpty']);
+      await world.sql('sparse', 'GRANT SELECT ON "its conf" TO restorer');
+      expect(await reasons(restorer)).toEqual([]);
+    });
+
+    test('nor where row security hides them', async () => {
+      await world.sql('sparse', 'ALTER TABLE "its conf" ENABLE ROW LEVEL SECURITY');
+      expect(await reasons(restorer)).toEqual(['TargetNotEmpty']);
+      await world.sql('sparse', 'ALTER TABLE "its conf" DISABLE ROW LEVEL SECURITY');
+    });
+
+    test('nor once people keep rows in one of them', async () => {
+      await world.sql('sparse', 'INSERT INTO "its conf" VALUES (7, \'a job of ours\')');
+      expect(await reasons()).toEqual(['TargetNotEmpty']);
+      await world.sql('sparse', 'DELETE FROM "its conf" WHERE id = 7');
+      expect(await reasons()).toEqual([]);
+    });
+  });
+
   test('an archive of a newer server', async () => {
     expect(await refusals('shop', { sourceMajor: world.server.major + 1 })).toEqual([
       expect.objectContaining({ reason: 'VersionOlder' }),

@@ -139,7 +139,7 @@ function restoreTask(backup: BackupTask, manifestDigest: string, change: Partial
     identity: { secret: 'the-key', key: 'identity.txt' },
     onConflict: 'Replace',
     scratchDatabase: scratchDatabaseName({ uid }),
-    previousDatabase: previousDatabaseName(database.database, { uid }),
+    previousDatabase: previousDatabaseName(database.database ?? '', { uid }),
     notAfter: new Date(Date.now() + 600_000).toISOString(),
     dropPrevious: false,
     ...change,
@@ -525,6 +525,26 @@ describe('a restore', () => {
     const restore = restoreTask(task, result.manifestDigest, { dropPrevious: true });
     expect(resultOf(await runRunner(restore, { secrets: secrets() }), 'restore')).toEqual({});
     expect(await databasesLike(`${database}_before%`)).toEqual([]);
+  });
+
+  test('of a part of a database: refused over the live one, and a restore of its own elsewhere', async () => {
+    const database = await newDatabase();
+    const before = await contentOf(database);
+    const selection = { exclude: { tableData: [{ schema: 'public', name: 'noise' }] } };
+    const { task, result } = await backedUp(database, { selection });
+    const over = restoreTask(task, result.manifestDigest);
+    const refused = failureOf(await runRunner(over, { secrets: secrets() }));
+    expect(refused).toMatchObject({ reason: 'PartialArchive', retry: false });
+    expect(await contentOf(database)).toEqual(before);
+    expect(await databasesLike('holdfast_scratch%')).toEqual([]);
+
+    const beside = { database: address(`${database}_part`) };
+    resultOf(await runRunner(restoreTask(task, result.manifestDigest, beside), { secrets: secrets() }), 'restore');
+    const [there] = await sql(
+      `${database}_part`,
+      'SELECT count(*)::int AS noise, (SELECT count(*)::int FROM visits) AS visits FROM noise',
+    );
+    expect(there).toEqual({ noise: 0, visits: 1000 });
   });
 
   test('makes the database where there is none', async () => {

@@ -222,6 +222,22 @@ describe('a server that answers badly', () => {
     await expect(listing()).rejects.toMatchObject({ reason: 'StoreUnreachable' });
   });
 
+  test('with "denied" of what is not there, as AWS does to whoever may list only a prefix, is asked for its list', async () => {
+    const prefix = newPrefix();
+    await open().put(`${prefix}/there`, Buffer.from('x'));
+    await using proxy = await answeringProxy(server.endpoint, {
+      before: ({ method, path }) =>
+        method === 'HEAD' || (method === 'GET' && path.includes(`/${prefix}/`))
+          ? { status: 403, body: method === 'HEAD' ? '' : s3Error('AccessDenied') }
+          : undefined,
+    });
+    const storage = open({ endpoint: proxy.url });
+    expect(await storage.stat(`${prefix}/gone`)).toBeUndefined();
+    await expect(storage.getSmall(`${prefix}/gone`, 10)).rejects.toMatchObject({ reason: 'ObjectNotFound' });
+    await expect(storage.stat(`${prefix}/there`)).rejects.toMatchObject({ reason: 'StoreAccessDenied' });
+    await expect(storage.getSmall(`${prefix}/there`, 10)).rejects.toMatchObject({ reason: 'StoreAccessDenied' });
+  });
+
   test('with an object that is another one half-way is found out', async () => {
     const key = `${newPrefix()}/changing`;
     await open().put(key, randomBytes(2 * MIB));
@@ -265,7 +281,7 @@ describe('a store that cannot be used is told with the reason and the next step'
 
   test('https where the server speaks http', async () => {
     const failure = put(open({ endpoint: server.endpoint.replace('http:', 'https:') }));
-    await expect(failure).rejects.toMatchObject({ reason: 'StoreUnreachable' });
+    await expect(failure).rejects.toMatchObject({ reason: 'StoreTlsFailed' });
     await expect(failure).rejects.toThrow('no trusted connection');
   });
 

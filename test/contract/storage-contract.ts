@@ -103,6 +103,20 @@ export function storageContract(name: string, under: StorageUnderTest): void {
       expect(await storage.stat(`${prefix}/hidden`)).toMatchObject({ size: 3 * piece });
     });
 
+    test('that rest before they are complete are hidden meanwhile, and whole afterwards', async () => {
+      const { storage, prefix } = under.open();
+      for (const size of [0, 7, piece, piece + 7]) {
+        const body = randomBytes(size);
+        const upload = await storage.beginUpload(`${prefix}/resting-${size}`);
+        if (size > 0) await upload.write(body);
+        await upload.rest();
+        await upload.rest();
+        expect(await storage.stat(`${prefix}/resting-${size}`)).toBeUndefined();
+        expect(await upload.complete()).toMatchObject({ size });
+        expect((await collect(await storage.get(`${prefix}/resting-${size}`))).equals(body)).toBe(true);
+      }
+    });
+
     test('take what is written before it changes', async () => {
       const { storage, prefix } = under.open();
       const upload = await storage.beginUpload(`${prefix}/reused-buffer`);

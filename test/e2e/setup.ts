@@ -1,22 +1,12 @@
 /** Before the end-to-end tests: the cluster, the operator by its chart, one PostgreSQL and one S3 server. What is up already is used. */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { Kubectl } from '../../demo/kubectl.ts';
 import { postgres, STORE_SECRET, SUPERUSER_SECRET, s3, secret } from '../../demo/objects.ts';
 import { clusterStatus, downCluster, upCluster } from '../cluster/cluster.ts';
-import { run } from '../cluster/command.ts';
 import { holdfastImage, postgresImage, s3Image } from '../cluster/images.ts';
 import { program } from '../cluster/programs.ts';
-import {
-  CLUSTER_NAME,
-  E2E_CLUSTER,
-  OPERATOR_NAMESPACE,
-  publishWorld,
-  WORLD_NAMESPACE,
-  type World,
-} from '../support/e2e-world.ts';
-
-const CHART = join(import.meta.dirname, '..', '..', 'helm', 'holdfast');
+import { installRelease } from '../support/e2e-release.ts';
+import { E2E_CLUSTER, publishWorld, WORLD_NAMESPACE, type World } from '../support/e2e-world.ts';
 
 export default async function setUp(): Promise<void> {
   const wasUpBefore = (await clusterStatus({ number: E2E_CLUSTER })).state === 'ready';
@@ -35,24 +25,11 @@ async function makeWorld(wasUpBefore: boolean): Promise<World> {
   for (const image of Object.values(images)) await cluster.importImage(image);
   const { kubeconfig, kubectl } = cluster;
   await Promise.all([
-    installOperator(kubectl, kubeconfig, images.holdfast.name),
+    installRelease({ kubectl, kubeconfig, image: images.holdfast.name }),
     startServers(new Kubectl(kubectl, kubeconfig, WORLD_NAMESPACE), images.postgres.name, images.s3.name),
   ]);
-  return { ...(await describe(kubectl, kubeconfig, images.postgres.name)), wasUpBefore };
-}
-
-/** As anybody would; the kinds first, since Helm leaves those alone that are there already. */
-async function installOperator(kubectl: string, kubeconfig: string, image: string): Promise<void> {
-  const cluster = new Kubectl(kubectl, kubeconfig, OPERATOR_NAMESPACE);
-  await cluster.call(['apply', '--server-side', '--force-conflicts', '-f', join(CHART, 'crds')]);
-  const [repository = '', tag = ''] = image.split(':');
-  const values = { clusterName: CLUSTER_NAME, 'image.repository': repository, 'image.tag': tag, logLevel: 'debug' };
-  await run(await program('helm'), [
-    ...['upgrade', '--install', 'holdfast', CHART, '--kubeconfig', kubeconfig],
-    ...['--namespace', OPERATOR_NAMESPACE, '--create-namespace'],
-    ...Object.entries(values).flatMap(([key, value]) => ['--set-string', `${key}=${value}`]),
-  ]);
-  await cluster.rolledOut('holdfast');
+  const world = await describe(kubectl, kubeconfig, images.postgres.name);
+  return { ...world, holdfastImage: images.holdfast.name, wasUpBefore };
 }
 
 async function startServers(kubectl: Kubectl, postgresImage: string, s3Image: string): Promise<void> {
@@ -74,7 +51,7 @@ async function describe(
   kubectl: string,
   kubeconfig: string,
   postgresImage: string,
-): Promise<Omit<World, 'wasUpBefore'>> {
+): Promise<Omit<World, 'wasUpBefore' | 'holdfastImage'>> {
   const world = new Kubectl(kubectl, kubeconfig, WORLD_NAMESPACE);
   const store = await valuesOf(world, STORE_SECRET);
   return {

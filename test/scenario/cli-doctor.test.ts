@@ -153,6 +153,53 @@ describe('a cluster with everything', () => {
     expect([status.code, status.stderr]).toEqual([0, '']);
   });
 
+  describe('with an operator of some namespaces', () => {
+    const admin = (...args: string[]) => kubectl(world.server.kubeconfig, args);
+    const confineTo = (namespace: string, list: string) =>
+      admin('-n', namespace, 'set', 'env', 'deployment/holdfast', `HOLDFAST_WATCH_NAMESPACES=${list}`);
+
+    afterAll(() => admin('-n', 'holdfast-system', 'set', 'env', 'deployment/holdfast', 'HOLDFAST_WATCH_NAMESPACES-'));
+
+    test('nobody looks after a namespace that is not one of them', async () => {
+      await confineTo('holdfast-system', 'billing,crm');
+      const { wrong, findings } = await doctor();
+      expect(wrong).toEqual(['operator']);
+      expect(findings.find(({ subject }) => subject === 'operator')?.message).toBe(
+        'Deployment holdfast-system/holdfast looks after billing and crm only: nobody does what objects in shop ask for.',
+      );
+      await confineTo('holdfast-system', 'billing,shop');
+      expect((await doctor()).wrong).toEqual([]);
+    });
+
+    test('who may look in no other namespace finds the one that runs in their own', async () => {
+      const kubeconfig = await world.stranger('tenant');
+      await admin(
+        'create',
+        'rolebinding',
+        'tenant',
+        '-n',
+        'shop',
+        '--clusterrole=system:aggregate-to-view',
+        '--user=tenant',
+      );
+      const asTenant = async () =>
+        (await doctor({ env: { KUBECONFIG: kubeconfig } })).findings.find(({ subject }) => subject === 'operator');
+      expect(await asTenant()).toMatchObject({ verdict: 'unknown' });
+      const theirs = await world.people.get(DEPLOYMENT, { namespace: 'holdfast-system', name: 'holdfast' });
+      const { labels = {} } = theirs?.metadata ?? {};
+      await world.put(DEPLOYMENT, 'shop', {
+        metadata: { name: 'holdfast', labels },
+        spec: theirs?.spec ?? {},
+        status: { replicas: 1, readyReplicas: 1 },
+      });
+      await confineTo('shop', 'shop');
+      expect(await asTenant()).toMatchObject({ verdict: 'ok', message: 'Deployment shop/holdfast: 1 of 1 ready' });
+      await confineTo('shop', 'billing');
+      expect(await asTenant()).toMatchObject({ verdict: 'wrong' });
+      await admin('delete', 'deployment', 'holdfast', '-n', 'shop');
+    });
+  });
+
   describe('with CRDs that are older than the plugin', () => {
     beforeAll(async () => {
       const path = '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/keepPrevious';

@@ -5,6 +5,7 @@ import { API_VERSION } from '../../src/api/meta.ts';
 import { problemsOf } from '../../src/cli/validate/object.ts';
 import { shownPath } from '../../src/cli/validate/problem.ts';
 import { KubeError } from '../../src/kube/errors.ts';
+import { casesOf } from '../support/admission-cases.ts';
 import { CliWorld } from '../support/cli-world.ts';
 import { boundCases } from '../support/schema-bounds.ts';
 
@@ -141,6 +142,19 @@ test('both agree on rules that look at more than one value', async () => {
   );
   expect(refused.filter((what) => what !== '')).toHaveLength(8);
 });
+
+test.each(KINDS.map(({ kind }) => kind))(
+  'both agree on whatever is tried of a %s by the tests of admission',
+  async (kind) => {
+    const tried = casesOf(kind).flatMap(({ name, tried }) =>
+      'make' in tried && !('change' in tried) && tried.make !== undefined
+        ? [[name, anObject(kind, tried.make)] as const]
+        : [],
+    );
+    expect(tried.length).toBeGreaterThan(20);
+    expect(await disagreements(tried)).toEqual([]);
+  },
+);
 
 test('both agree on metadata', async () => {
   const metadata: Json[] = [

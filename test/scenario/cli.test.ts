@@ -443,6 +443,32 @@ describe('backup', () => {
     expect(ended.stdout).toMatch(/\r\u001b\[2KRunning \S+ · Job x is at work/);
   });
 
+  test('--wait tells the next step of what is waited for, and what refuses the pod', async () => {
+    const before = await namesOf(KIND.backup);
+    const failure = { reason: 'PodNotCreated', message: 'Job x-1 gets no pod.', hint: 'kubectl describe job x-1' };
+    await world.http.json({
+      method: 'POST',
+      path: '/api/v1/namespaces/shop/events',
+      body: {
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata: { name: 'x-1.refused', namespace: 'shop' },
+        involvedObject: { kind: 'Job', name: 'x-1', namespace: 'shop' },
+        reason: 'FailedCreate',
+        message: 'Error creating: pods "x-1-" is forbidden: exceeded quota',
+      },
+    });
+    const [ended] = await Promise.all([
+      inShop(['backup', 'held', '--like', 'before-upgrade', '--wait']),
+      whenMade(KIND.backup, before, { phase: 'Pending', jobName: 'x-1', failure })
+        .then(() => new Promise((resolve) => setTimeout(resolve, 1_500)))
+        .then(() => whenMade(KIND.backup, before, { ...completeStatus(shop.recipient, 0), failure: null })),
+    ]);
+    expect(ended.stderr).toMatch(/^Pending: PodNotCreated: Job x-1 gets no pod\.\nnext: {2}kubectl describe job x-1$/m);
+    expect(ended.stderr).toMatch(/^why: .*exceeded quota$/m);
+    expect(ended.code).toBe(0);
+  });
+
   test('Ctrl-C ends the waiting, not the backup', async () => {
     const ended = await inShop(['backup', 'long', '--like', 'before-upgrade', '--wait'], {
       interruptAfter: 'New: the operator',

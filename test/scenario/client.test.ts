@@ -170,7 +170,7 @@ describe('a status', () => {
     const now = (await cluster.get(KIND.restore, place(name))) as Restore;
     expect(now.metadata.resourceVersion).not.toBe(first.metadata.resourceVersion);
     const second = await cluster.applyStatus(KIND.restore, versionOf(now), { phase: 'Loading' });
-    expect(second.status).toEqual({ phase: 'Loading', jobName: 'theirs' });
+    expect(second.status).toEqual({ observedGeneration: -1, phase: 'Loading', jobName: 'theirs' });
   });
 
   test('of an object that was changed since, was made anew or is gone is refused', async () => {
@@ -180,11 +180,11 @@ describe('a status', () => {
       failure(cluster.applyStatus(KIND.restore, { ...versionOf(restore), ...seen }, { phase: 'Failed' }));
     expect(isConflict(await write({}))).toBe(true);
     expect(isNotFound(await write({ name: 'nothing' }))).toBe(true);
-    expect((await cluster.get(KIND.restore, versionOf(restore)))?.status).toEqual({ phase: 'Pending' });
+    expect((await cluster.get(KIND.restore, versionOf(restore)))?.status).toMatchObject({ phase: 'Pending' });
     await cluster.delete(KIND.restore, versionOf(restore));
     await newRestore(restore.metadata.name);
     expect(isConflict(await write({}))).toBe(true);
-    expect((await cluster.get(KIND.restore, versionOf(restore)))?.status).toBeUndefined();
+    expect((await cluster.get(KIND.restore, versionOf(restore)))?.status).toEqual({ observedGeneration: -1 });
   });
 
   test('that is the same changes nothing, not even the resourceVersion', async () => {

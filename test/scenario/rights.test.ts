@@ -10,8 +10,8 @@ import { isForbidden } from '../../src/kube/errors.ts';
 import { Http } from '../../src/kube/http.ts';
 import { KIND, type KindRef } from '../../src/kube/kinds.ts';
 import { LeaderElection } from '../../src/kube/leader.ts';
-import { RIGHTS } from '../../src/kube/rights.ts';
-import { Watches } from '../../src/kube/watches.ts';
+import { HOME_RIGHTS, RIGHTS, type Right } from '../../src/kube/rights.ts';
+import { type OnlyNamespaces, Watches } from '../../src/kube/watches.ts';
 import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { type ApiProxy, type Asked, startApiProxy } from '../support/api-proxy.ts';
@@ -21,33 +21,41 @@ let server: ApiServer;
 let proxy: ApiProxy;
 let http: Http;
 let cluster: KubeCluster;
+/** The same account's counterpart that has its rights in one namespace, and the Leases in its own. */
+let confined: Http;
+
+/** The account of this name, as the API server knows it. */
+function as(user: string): Http {
+  return new Http({ ...proxy.credentials, access: async () => ({ headers: { 'impersonate-user': user }, tls: {} }) });
+}
+
+async function grant(user: string, rights: readonly Right[], namespace?: string): Promise<void> {
+  const rules = rights.map(({ group, resource, verbs }) => ({ apiGroups: [group], resources: [resource], verbs }));
+  const kind = namespace === undefined ? 'ClusterRole' : 'Role';
+  const metadata = { name: user, ...(namespace === undefined ? {} : { namespace }) };
+  const apiVersion = 'rbac.authorization.k8s.io/v1';
+  await ofPeople({ apiVersion, kind, metadata, rules });
+  const subjects = [{ kind: 'User', name: user, apiGroup: 'rbac.authorization.k8s.io' }];
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind, name: user };
+  await ofPeople({ apiVersion, kind: `${kind}Binding`, metadata, subjects, roleRef });
+}
 
 beforeAll(async () => {
   server = await upApiServer();
   await installKinds(server.kubeconfig);
-  const rules = RIGHTS.map(({ group, resource, verbs }) => ({ apiGroups: [group], resources: [resource], verbs }));
-  const role = {
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'ClusterRole',
-    metadata: { name: 'operator' },
-    rules,
-  };
-  await kubectl(server.kubeconfig, ['create', '-f', '-'], JSON.stringify(role));
-  await kubectl(server.kubeconfig, [
-    'create',
-    'clusterrolebinding',
-    'operator',
-    '--clusterrole=operator',
-    '--user=operator',
-  ]);
+  await kubectl(server.kubeconfig, ['create', 'namespace', 'shop']);
+  await grant('operator', RIGHTS);
+  await grant('confined', RIGHTS, 'shop');
+  await grant('confined', HOME_RIGHTS, 'holdfast-system');
   proxy = await startApiProxy(server.kubeconfig);
-  const access = async () => ({ headers: { 'impersonate-user': 'operator' }, tls: {} });
-  http = new Http({ ...proxy.credentials, access });
+  http = as('operator');
+  confined = as('confined');
   cluster = new KubeCluster(http);
 }, 120_000);
 
 afterAll(async () => {
   http?.close();
+  confined?.close();
   await proxy?.stop();
   await server?.stop();
 });
@@ -136,82 +144,103 @@ const OURS = [
 ] as const;
 const SCHEDULE = { schedule: '@daily', template: { spec: OURS[3][1] } };
 
+/** Everything that the operator ever asks of an API server, for the sake of objects of one namespace. */
+async function makesEveryCall(http: Http, namespace: string, only?: OnlyNamespaces): Promise<void> {
+  const cluster = new KubeCluster(http);
+  const place = (name: string) => ({ namespace, name });
+  const all: readonly (readonly [KindRef, object])[] = [...OURS, [KIND.backupSchedule, SCHEDULE]];
+  for (const [{ apiVersion, kind }, spec] of all) {
+    await ofPeople({ apiVersion, kind, metadata: place('x'), spec });
+  }
+  const watches = new Watches(http, {
+    ...(only === undefined ? {} : { only }),
+    onChange: () => undefined,
+    onRestart: () => undefined,
+    onFatal: () => undefined,
+  });
+  watches.start();
+  await waitFor(async () => watches.synced(), { timeoutMs: 10_000, otherwise: () => 'a list was refused' });
+  await waitFor(
+    async () => proxy.asked.filter((a) => rightOf(a).startsWith('watch')).every(({ status }) => status === 200),
+    {
+      timeoutMs: 5_000,
+      otherwise: () => 'a watch was refused',
+    },
+  );
+  await watches.stop();
+
+  for (const [kind] of all) {
+    const object = (await cluster.get(kind, place('x'))) as KubeObject;
+    await cluster.applyStatus(kind, versionOf(object), { observedGeneration: 1 });
+  }
+  const spec = OURS[3][1];
+  const { apiVersion, kind } = KIND.backup;
+  const child = await cluster.create<Backup>({ apiVersion, kind, metadata: place('child'), ...{ spec } });
+  await cluster.delete(KIND.backup, versionOf(child));
+  const restore = (await cluster.get(KIND.restore, place('x'))) as Restore;
+  await cluster.setFinalizers(KIND.restore, versionOf(restore), []);
+  const { resourceVersion: _, ...reference } = versionOf(restore);
+  const regarding = { apiVersion: restore.apiVersion, kind: restore.kind, ...reference };
+  await cluster.event({ regarding, type: 'Normal', reason: 'Tested', note: 'n' }, new Date());
+
+  const labels = { [LABELS.owner]: restore.metadata.uid };
+  const pod = { restartPolicy: 'Never', containers: [{ name: 'c', image: 'x' }] };
+  const job: NewJob = {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { ...place('job'), labels },
+    spec: { template: { spec: pod } },
+  };
+  const made = await cluster.create<Job>(job);
+  await cluster.get(KIND.job, place('job'));
+  await cluster.delete(KIND.job, versionOf(made));
+  await cluster.list(KIND.pod, { namespace, labelSelector: 'app=x' });
+
+  const lease = await cluster.create<Lease>({
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { ...place('holdfast-x'), labels },
+    ...{ spec: { holderIdentity: 'x' } },
+  });
+  await cluster.delete(KIND.lease, versionOf(lease), { resourceVersion: lease.metadata.resourceVersion });
+  const election = new LeaderElection(cluster, {
+    namespace: 'holdfast-system',
+    identity: 'x',
+    onElected: () => undefined,
+    onLost: () => undefined,
+  });
+  election.start();
+  await waitFor(async () => election.isLeader(), { timeoutMs: 10_000, otherwise: () => 'no leader' });
+  await election.release();
+
+  for (const kind of [KIND.deployment, KIND.statefulSet]) {
+    const spec = { replicas: 1, selector: { matchLabels: { app: 'x' } } };
+    const template = { metadata: { labels: { app: 'x' } }, spec: { containers: pod.containers } };
+    const { apiVersion, kind: name } = kind;
+    await ofPeople({ apiVersion, kind: name, metadata: place('x'), spec: { ...spec, template } });
+    const scale = await cluster.getScale(kind, place('x'));
+    await cluster.setScale(kind, versionOf(scale as KubeObject), 0);
+  }
+}
+
+const refused = () => proxy.asked.filter(({ status }) => status === 403);
+const used = () => [...new Set(proxy.asked.map(rightOf))].sort();
+
 describe('with the rights of the table', () => {
   test('every call that the operator makes is let in', async () => {
-    const all: readonly (readonly [KindRef, object])[] = [...OURS, [KIND.backupSchedule, SCHEDULE]];
-    for (const [{ apiVersion, kind }, spec] of all) {
-      await ofPeople({ apiVersion, kind, metadata: place('x'), spec });
-    }
-    const watches = new Watches(http, {
-      onChange: () => undefined,
-      onRestart: () => undefined,
-      onFatal: () => undefined,
-    });
-    watches.start();
-    await waitFor(async () => watches.synced(), { timeoutMs: 10_000, otherwise: () => 'a list was refused' });
-    await waitFor(
-      async () => proxy.asked.filter((a) => rightOf(a).startsWith('watch')).every(({ status }) => status === 200),
-      {
-        timeoutMs: 5_000,
-        otherwise: () => 'a watch was refused',
-      },
-    );
-    await watches.stop();
+    proxy.asked.splice(0);
+    await makesEveryCall(http, 'default');
+    expect(refused()).toEqual([]);
+    expect(used()).toEqual([...new Set(TABLE)].sort());
+  }, 60_000);
 
-    for (const [kind] of all) {
-      const object = (await cluster.get(kind, place('x'))) as KubeObject;
-      await cluster.applyStatus(kind, versionOf(object), { observedGeneration: 1 });
-    }
-    const spec = OURS[3][1];
-    const { apiVersion, kind } = KIND.backup;
-    const child = await cluster.create<Backup>({ apiVersion, kind, metadata: place('child'), ...{ spec } });
-    await cluster.delete(KIND.backup, versionOf(child));
-    const restore = (await cluster.get(KIND.restore, place('x'))) as Restore;
-    await cluster.setFinalizers(KIND.restore, versionOf(restore), []);
-    const { resourceVersion: _, ...reference } = versionOf(restore);
-    const regarding = { apiVersion: restore.apiVersion, kind: restore.kind, ...reference };
-    await cluster.event({ regarding, type: 'Normal', reason: 'Tested', note: 'n' }, new Date());
-
-    const labels = { [LABELS.owner]: restore.metadata.uid };
-    const pod = { restartPolicy: 'Never', containers: [{ name: 'c', image: 'x' }] };
-    const job: NewJob = {
-      apiVersion: 'batch/v1',
-      kind: 'Job',
-      metadata: { ...place('job'), labels },
-      spec: { template: { spec: pod } },
-    };
-    const made = await cluster.create<Job>(job);
-    await cluster.get(KIND.job, place('job'));
-    await cluster.delete(KIND.job, versionOf(made));
-    await cluster.list(KIND.pod, { namespace: 'default', labelSelector: 'app=x' });
-
-    const lease = await cluster.create<Lease>({
-      apiVersion: 'coordination.k8s.io/v1',
-      kind: 'Lease',
-      metadata: { ...place('holdfast-x'), labels },
-      ...{ spec: { holderIdentity: 'x' } },
-    });
-    await cluster.delete(KIND.lease, versionOf(lease), { resourceVersion: lease.metadata.resourceVersion });
-    const election = new LeaderElection(cluster, {
-      namespace: 'holdfast-system',
-      identity: 'x',
-      onElected: () => undefined,
-      onLost: () => undefined,
-    });
-    election.start();
-    await waitFor(async () => election.isLeader(), { timeoutMs: 10_000, otherwise: () => 'no leader' });
-    await election.release();
-
-    for (const kind of [KIND.deployment, KIND.statefulSet]) {
-      const spec = { replicas: 1, selector: { matchLabels: { app: 'x' } } };
-      const template = { metadata: { labels: { app: 'x' } }, spec: { containers: pod.containers } };
-      const { apiVersion, kind: name } = kind;
-      await ofPeople({ apiVersion, kind: name, metadata: place('x'), spec: { ...spec, template } });
-      const scale = await cluster.getScale(kind, place('x'));
-      await cluster.setScale(kind, versionOf(scale as KubeObject), 0);
-    }
-    expect(proxy.asked.filter(({ status }) => status === 403)).toEqual([]);
-    expect([...new Set(proxy.asked.map(rightOf))].sort()).toEqual([...new Set(TABLE)].sort());
+  test('in one namespace alone, every call for the sake of that namespace is let in, and none leaves it', async () => {
+    proxy.asked.splice(0);
+    await makesEveryCall(confined, 'shop', { namespaces: ['shop'], home: 'holdfast-system' });
+    expect(refused()).toEqual([]);
+    expect(used()).toEqual([...new Set(TABLE)].sort());
+    const places = new Set(proxy.asked.map(({ path }) => /\/namespaces\/([^/]+)\//.exec(path)?.[1]));
+    expect(places).toEqual(new Set(['shop', 'holdfast-system']));
   }, 60_000);
 
   test.each(DENIED)('the operator may not %s', async (words) => {

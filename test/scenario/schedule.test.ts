@@ -122,7 +122,10 @@ test('two schedules of one database: one works, the other waits and says for who
   const [job] = await jobs();
   const running = job!.metadata.ownerReferences![0]!.name;
   // Two that saw the lock free at once: the slower one says so at its next look.
-  await until(async () => (await backups()).every(({ status }) => status !== undefined), 'one of the two says nothing');
+  await until(
+    async () => (await backups()).every(({ status }) => status?.phase !== undefined),
+    'one of the two says nothing',
+  );
   const waiting = (await backups()).find(({ metadata }) => metadata.name !== running)!;
   expect(waiting.status).toMatchObject({ phase: 'Pending', failure: { reason: 'DatabaseBusy' } });
   expect(waiting.status?.failure?.message).toContain(`Backup ${namespace}/${running}`);

@@ -141,7 +141,7 @@ function labelled(namespace: string): object {
   };
 }
 
-function aStore(scene: Pick<Scene, 'bucket'>): object {
+export function aStore(scene: Pick<Scene, 'bucket'>): object {
   return {
     apiVersion: API_VERSION,
     kind: 'BackupStore',

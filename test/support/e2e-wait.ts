@@ -94,6 +94,9 @@ export function untilFailed<T extends Run>(
   });
 }
 
+/** What waits says for what within a minute. */
+const SAID_WITHIN_SECONDS = 60;
+
 /** Until it waits, and says for what. */
 export function untilPending<T extends Run>(
   kubectl: Kubectl,
@@ -106,7 +109,7 @@ export function untilPending<T extends Run>(
     resource,
     name,
     ({ status }) => status?.phase === 'Pending' && status.failure?.reason === reason,
-    { hopeless: (run) => isComplete(run) || isFailed(run) },
+    { seconds: SAID_WITHIN_SECONDS, hopeless: (run) => isComplete(run) || isFailed(run) },
   );
 }
 

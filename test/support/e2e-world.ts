@@ -21,6 +21,8 @@ export interface World {
   /** It was up before the tests, so it stays up after them. */
   readonly wasUpBefore: boolean;
   readonly programs: { readonly kubectl: string; readonly age: string };
+  /** Of the operator. */
+  readonly holdfastImage: string;
   /** Has PostgreSQL's programs, and a shell. */
   readonly postgresImage: string;
   /** Addresses that this machine reaches the Services by. */

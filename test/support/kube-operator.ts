@@ -4,6 +4,7 @@ import type { AnyController } from '../../src/controllers/controller.ts';
 import { Operator, type PassReport } from '../../src/controllers/operator.ts';
 import { KubeCluster } from '../../src/kube/client.ts';
 import { Http } from '../../src/kube/http.ts';
+import type { Refusal } from '../../src/kube/watch-group.ts';
 import { Watches } from '../../src/kube/watches.ts';
 import { now } from '../../src/platform/clock.ts';
 import type { ApiProxy } from './api-proxy.ts';
@@ -12,6 +13,9 @@ export interface TestOperator {
   readonly watches: Watches;
   readonly passes: PassReport[];
   readonly bugs: unknown[];
+  /** What was said of namespaces, in order. */
+  readonly refusals: Refusal[];
+  readonly served: string[];
   /** From an own list on; as after an election. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -23,16 +27,32 @@ const SETTINGS = {
   runner: { image: 'localhost/runner:test', imagePullPolicy: 'Never' },
 } as const;
 
+export interface Confined {
+  /** The only namespaces that it watches. */
+  readonly namespaces: readonly string[];
+  /** Who it is to the API server. */
+  readonly user: string;
+}
+
 export function testOperator(
   proxy: ApiProxy,
   controllers: readonly AnyController[],
   clock: () => Date = now,
+  confined?: Confined,
 ): TestOperator {
-  const http = new Http(proxy.credentials, { timeout: 3_000 });
+  const access = async () => ({ headers: { 'impersonate-user': confined?.user ?? '' }, tls: {} });
+  const credentials = confined === undefined ? proxy.credentials : { ...proxy.credentials, access };
+  const http = new Http(credentials, { timeout: 3_000, connections: Number.POSITIVE_INFINITY });
   const passes: PassReport[] = [];
   const bugs: unknown[] = [];
+  const refusals: Refusal[] = [];
+  const served: string[] = [];
   const onFatal = (error: unknown) => bugs.push(error);
   const watches: Watches = new Watches(http, {
+    ...(confined === undefined ? {} : { only: { namespaces: confined.namespaces, home: SETTINGS.namespace } }),
+    onRefused: (refusal) => refusals.push(refusal),
+    onServed: (namespace) => served.push(namespace),
+    patience: 400,
     onChange: (change) => operator.onChange(change),
     onRestart: () => undefined,
     onFatal,
@@ -58,6 +78,8 @@ export function testOperator(
     watches,
     passes,
     bugs,
+    refusals,
+    served,
     async start() {
       watches.start();
       await watches.refresh();

@@ -8,8 +8,9 @@ import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { previousDatabaseName, scratchDatabaseName } from '../../src/api/names.ts';
+import type { Selection } from '../../src/api/postgresql-selection.ts';
 import type { DatabaseAccess, RestoreIdentity } from '../../src/api/task.ts';
-import type { Contents, DatabaseProperties } from '../../src/archive/contents.ts';
+import type { Contents, DatabaseContents, DatabaseProperties } from '../../src/archive/contents.ts';
 import type { EngineContext, Login, Target, TargetRequest } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
 import { type LocalPostgres, localPostgres } from '../cluster/postgres.ts';
@@ -96,16 +97,25 @@ export interface Archive {
   readonly bytes: Buffer;
   readonly properties: DatabaseProperties;
   readonly major: number;
+  readonly tables?: DatabaseContents['tables'];
+  readonly selection?: Selection;
 }
 
 /** A whole backup, as the runner would take it, kept in memory. */
-export async function dumpOf(world: PostgresWorld, database: string, login = world.superuser): Promise<Archive> {
-  await using source = await postgres.openSource(world.access(database), login, world.context);
+export async function dumpOf(
+  world: PostgresWorld,
+  database: string,
+  login = world.superuser,
+  selection?: Selection,
+): Promise<Archive & Required<Pick<Archive, 'tables'>>> {
+  await using source = await postgres.openSource(world.access(database), login, world.context, selection);
   const program = source.dump();
   const [bytes] = await Promise.all([buffer(program.output), program.done]);
   const reader = source.readToEnd();
   await Promise.all([pipeline(Readable.from(pieces(bytes)), reader.input), reader.done]);
-  return { bytes, properties: source.properties, major: source.server.major };
+  const { properties, server, tables } = source;
+  const facts = { bytes, properties, major: server.major, tables: [...tables] };
+  return selection === undefined ? facts : { ...facts, selection };
 }
 
 export function* pieces(bytes: Buffer, size = 65_536): Generator<Buffer> {
@@ -123,7 +133,8 @@ export function requestFor(archive: Archive, database: string, over: Partial<Tar
     formatVersion: 1,
     database,
     properties: archive.properties,
-    tables: [],
+    tables: [...(archive.tables ?? [])],
+    ...(archive.selection === undefined ? {} : { selection: archive.selection }),
     parts: [{ part: 0, tool: 'pg_dump', format: 'custom', plain: { size: archive.bytes.length, sha256: '' } }],
     recipe: [],
   };

@@ -159,6 +159,12 @@ export function fakeServer(database: FakeDatabase): FakeServer {
       if (database.openFailure !== undefined) throw database.openFailure;
       return source(context);
     },
+    openInstanceSource: async () => {
+      throw new Error('the fake has one database');
+    },
+    openInstanceTarget: async () => {
+      throw new Error('the fake has one database');
+    },
     openTarget: async (_database, _login, _request, context) => {
       called('openTarget');
       if (database.openFailure !== undefined) throw database.openFailure;

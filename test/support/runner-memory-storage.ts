@@ -46,6 +46,7 @@ export class MemoryStorage implements Storage {
         size += chunk.length;
         pieces.push(Buffer.from(chunk));
       },
+      rest: async () => alive(),
       complete: async () => {
         alive();
         await this.misbehaviour.onComplete?.(key);

@@ -8,8 +8,10 @@ import { MOUNTS, type Report, type Task } from '../../src/api/task.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main/runner.ts');
 
-/** Folder of the mount → key → value. A folder that is not named is an empty mount: its Secret does not exist. */
-export type Secrets = Partial<Record<'store' | 'database' | 'identity', Record<string, string>>>;
+/** Mount → key → value. A mount that is not named is empty: its Secret does not exist. */
+export type Secrets = Partial<Record<(typeof SECRET_MOUNTS)[number], Readonly<Record<string, string>>>>;
+
+const SECRET_MOUNTS = ['store', 'database', 'databaseCa', 'databaseCertificate', 'identity'] as const;
 
 export interface RunnerRun {
   readonly exitCode: number | null;
@@ -67,10 +69,10 @@ async function prepare(root: string, task: Task, secrets: Secrets): Promise<void
   await mkdir(join(root, MOUNTS.temporary), { recursive: true });
   await mkdir(join(root, 'task'));
   await writeFile(join(root, MOUNTS.task), JSON.stringify(task));
-  for (const mount of ['store', 'database', 'identity'] as const) {
-    await mkdir(join(root, mount));
+  for (const mount of SECRET_MOUNTS) {
+    await mkdir(join(root, MOUNTS[mount]));
     for (const [key, value] of Object.entries(secrets[mount] ?? {})) {
-      await writeFile(join(root, mount, key), value, { mode: 0o444 });
+      await writeFile(join(root, MOUNTS[mount], key), value, { mode: 0o444 });
     }
   }
 }

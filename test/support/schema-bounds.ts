@@ -9,7 +9,7 @@ export interface BoundCase {
   readonly valid: boolean;
 }
 
-interface Schema {
+export interface Schema {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
@@ -22,9 +22,13 @@ interface Schema {
   readonly minItems?: number;
   readonly maxItems?: number;
   readonly pattern?: string;
+  readonly format?: string;
+  readonly default?: unknown;
+  readonly 'x-kubernetes-list-type'?: string;
+  readonly patternProperties?: Readonly<Record<string, Schema>>;
 }
 
-/** Every bound of every leaf below the schema. An array's items are reached through `0`. */
+/** Every bound of every leaf below the schema. An array's items are reached through `0`, a map's values through `any`. */
 export function boundCases(schema: Schema, path: readonly string[] = []): BoundCase[] {
   const own = [
     ...numbers(schema, path),
@@ -37,7 +41,8 @@ export function boundCases(schema: Schema, path: readonly string[] = []): BoundC
     boundCases(property, [...path, name]),
   );
   const items = schema.items === undefined ? [] : boundCases(schema.items, [...path, '0']);
-  return [...own, ...inner, ...items];
+  const values = Object.values(schema.patternProperties ?? {}).flatMap((value) => boundCases(value, [...path, 'any']));
+  return [...own, ...inner, ...items, ...values];
 }
 
 function numbers({ minimum, maximum }: Schema, path: readonly string[]): BoundCase[] {
@@ -69,16 +74,32 @@ function texts(schema: Schema, path: readonly string[]): BoundCase[] {
       at(path, `${maxLength + 1} characters`, fitting(schema, maxLength + 1), false),
     );
   }
-  if (minLength !== undefined) cases.push(at(path, 'empty', '', false));
+  if (minLength !== undefined) {
+    cases.push(
+      at(path, `${minLength} characters`, fitting(schema, minLength), true),
+      at(path, minLength === 1 ? 'empty' : `${minLength - 1} characters`, shorter(schema, minLength - 1), false),
+    );
+  }
+  if (schema.format === 'date-time') cases.push(at(path, 'no date-time', 'yesterday', false));
   if (pattern !== undefined) cases.push(at(path, `against ${pattern}`, against(schema), false));
   return cases;
 }
 
-function lengths({ minItems, maxItems, items }: Schema, path: readonly string[]): BoundCase[] {
+function lengths(schema: Schema, path: readonly string[]): BoundCase[] {
+  const { minItems, maxItems, items, 'x-kubernetes-list-type': listType } = schema;
   const cases: BoundCase[] = [];
-  if (minItems !== undefined) cases.push(at(path, `fewer than ${minItems} items`, [], false));
+  if (listType === 'set' || listType === 'map') {
+    const item = sample(items ?? {}, 0);
+    cases.push(at(path, 'one item twice', [item, item], false));
+  }
+  const many = (count: number) => Array.from({ length: count }, (_, index) => sample(items ?? {}, index));
+  if (minItems !== undefined) {
+    cases.push(
+      at(path, `${minItems} items`, many(minItems), true),
+      at(path, `fewer than ${minItems} items`, many(minItems - 1), false),
+    );
+  }
   if (maxItems !== undefined) {
-    const many = (count: number) => Array.from({ length: count }, (_, index) => sample(items ?? {}, index));
     cases.push(
       at(path, `${maxItems} items`, many(maxItems), true),
       at(path, `${maxItems + 1} items`, many(maxItems + 1), false),
@@ -101,7 +122,7 @@ function at(path: readonly string[], bound: string, value: unknown, valid: boole
 function shapes(length: number): string[] {
   const fill = (head: string, char: string, tail = '') =>
     `${head}${char.repeat(Math.max(0, length - head.length - tail.length))}${tail}`;
-  const durations = length % 2 === 0 ? '1s'.repeat(length / 2) : `11s${'1s'.repeat((length - 3) / 2)}`;
+  const durations = length % 2 === 0 ? '1s'.repeat(length / 2) : `11s${'1s'.repeat(Math.max(0, (length - 3) / 2))}`;
   return [
     fill('', 'a'),
     durations,
@@ -113,9 +134,20 @@ function shapes(length: number): string[] {
 }
 
 function fitting({ pattern }: Schema, length: number): string {
-  const found = shapes(length).find((text) => pattern === undefined || new RegExp(pattern).test(text));
+  const found = fits(pattern, length);
   if (found === undefined) throw new Error(`no sample of ${length} characters fits ${pattern}: add its shape`);
   return found;
+}
+
+function fits(pattern: string | undefined, length: number): string | undefined {
+  return shapes(length).find(
+    (text) => text.length === length && (pattern === undefined || new RegExp(pattern).test(text)),
+  );
+}
+
+/** Fits the pattern if any text of that length does, so that the length alone is what is wrong with it. */
+function shorter({ pattern }: Schema, length: number): string {
+  return fits(pattern, length) ?? fits(undefined, length)!;
 }
 
 function against({ pattern = '', minLength = 0, maxLength = 1_000 }: Schema): string {
@@ -138,13 +170,29 @@ function against({ pattern = '', minLength = 0, maxLength = 1_000 }: Schema): st
   return found;
 }
 
-/** The smallest value that fits, different for every index. */
-function sample(schema: Schema, index: number): unknown {
+/** A value that fits, different for every index: the smallest one, or one with every field. */
+export function sample(schema: Schema, index: number, extent: 'smallest' | 'every field' = 'smallest'): unknown {
   if (schema.enum !== undefined) return schema.enum[0];
   if (schema.type === 'object') {
-    const required = Object.entries(schema.properties ?? {}).filter(([name]) => schema.required?.includes(name));
-    return Object.fromEntries(required.map(([name, property]) => [name, sample(property, index)]));
+    const fields = Object.entries(schema.properties ?? {}).filter(
+      ([name]) => extent === 'every field' || schema.required?.includes(name),
+    );
+    return Object.fromEntries(fields.map(([name, property]) => [name, sample(property, index, extent)]));
   }
-  if (schema.type === 'string') return schema.pattern?.startsWith('^age1') ? `age1recipient${index}` : `item-${index}`;
-  return index;
+  if (schema.type === 'array') {
+    return extent === 'smallest' && schema.minItems === undefined ? [] : [sample(schema.items ?? {}, index, extent)];
+  }
+  if (schema.type === 'boolean') return true;
+  if (schema.type === 'string') return sampleText(schema, index);
+  return Math.max(index, schema.minimum ?? 0);
+}
+
+function sampleText({ pattern, format, minLength = 0, maxLength = Number.POSITIVE_INFINITY }: Schema, index: number) {
+  if (format === 'date-time') return '2026-01-01T00:00:00Z';
+  const found = [`item-${index}`, `age1recipient${index}`, `${index + 1}h`, `0 ${index} * * *`, `x${index}`].find(
+    (text) =>
+      (pattern === undefined || new RegExp(pattern).test(text)) && text.length >= minLength && text.length <= maxLength,
+  );
+  if (found === undefined) throw new Error(`no sample fits ${pattern}: add one`);
+  return found;
 }

@@ -14,6 +14,17 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "holdfast.labels" -}}
 {{ include "holdfast.selector" . }}
+{{ include "holdfast.commonLabels" . }}
+{{- end -}}
+
+{{/* Of what is no part of the operator, and which its Service and its budget must not take for one. */}}
+{{- define "holdfast.otherLabels" -}}
+app.kubernetes.io/part-of: holdfast
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{ include "holdfast.commonLabels" . }}
+{{- end -}}
+
+{{- define "holdfast.commonLabels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
@@ -30,8 +41,36 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "holdfast.name" . }}
 
 {{/* The one value that only a person can give. */}}
 {{- define "holdfast.clusterName" -}}
-{{- if not .Values.clusterName -}}
-{{- fail (printf "\n\nclusterName is missing: the name of this cluster, a part of every archive's path. A cluster that is built anew says the same name and finds its archives; two clusters on one bucket need two names. There is no default.\n\n  helm upgrade --install %s <chart> --namespace %s --set clusterName=<name>\n" .Release.Name .Release.Namespace) -}}
-{{- end -}}
+{{- $_ := include "holdfast.plan" . -}}
 {{- .Values.clusterName -}}
+{{- end -}}
+
+{{/* Rule of a NetworkPolicy: 5353 and 1053 are where some clusters' name service listens behind its Service. */}}
+{{- define "holdfast.nameService" -}}
+- ports:
+    {{- range $port := list 53 5353 1053 }}
+    - port: {{ $port }}
+      protocol: UDP
+    - port: {{ $port }}
+      protocol: TCP
+    {{- end }}
+{{- end -}}
+
+{{/* Where pods of the release's namespace run, and what they pull their image with. */}}
+{{- define "holdfast.placement" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}

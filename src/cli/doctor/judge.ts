@@ -11,14 +11,14 @@ import { formatDuration } from '../../lib/duration.ts';
 import { parseCron } from '../../policy/cron.ts';
 import { isTimeZone, nextSlot } from '../../policy/schedule.ts';
 import { newestFirst, scheduleOf } from '../list.ts';
-import { detailOf, hasFailed, isComplete, isOver, phaseOf, type Run, spanOf } from '../run.ts';
+import { detailOf, hasFailed, isComplete, isLookedAt, isOver, phaseOf, type Run, spanOf } from '../run.ts';
 import { age, list, plural } from '../words.ts';
 import type { Answer, Finding } from './finding.ts';
 import type { AccessAnswer, DoctorFacts, OperatorFacts, ServedKinds } from './look.ts';
 
 export function judge(facts: DoctorFacts, now: Date): Finding[] {
   const served = judgeKinds(facts.served);
-  const operator = each(facts.operators, 'operator', (found) => judgeOperators(found, now));
+  const operator = each(facts.operators, 'operator', (found) => judgeOperators(found, facts.namespace, now));
   if (facts.served.versions.length === 0) return [...served, ...operator];
   const place = judgePlace(facts);
   if (facts.place.known && facts.place.value === undefined) return [...served, ...operator, ...place];
@@ -73,13 +73,41 @@ function judgeKinds({ versions, missingKinds, missingFields }: ServedKinds): Fin
   return [{ subject, verdict: 'ok', message: `${GROUP}/${VERSION}, with every field that this plugin knows` }];
 }
 
-function judgeOperators(operators: readonly OperatorFacts[], now: Date): Finding[] {
+function judgeOperators(operators: readonly OperatorFacts[], namespace: string, now: Date): Finding[] {
   if (operators.length === 0) {
     const message =
       'There is no Deployment with the label app.kubernetes.io/name=holdfast: nobody does what our objects ask for.';
     return [{ subject: 'operator', verdict: 'wrong', message, next: INSTALL }];
   }
-  return operators.flatMap((operator) => [judgeDeployment(operator), judgeLeader(operator, now)]);
+  const ours = operators.filter(({ namespaces }) => namespaces.length === 0 || namespaces.includes(namespace));
+  if (ours.length === 0) return [nobodyLooksAfter(namespace, operators)];
+  return [
+    ...(ours.length === 1 ? [] : [tooManyLookAfter(namespace, ours)]),
+    ...ours.flatMap((operator) => [judgeDeployment(operator), judgeLeader(operator, now)]),
+  ];
+}
+
+function nobodyLooksAfter(namespace: string, operators: readonly OperatorFacts[]): Finding {
+  const others = operators.map((operator) => `${placeOf(operator)} looks after ${list(operator.namespaces)} only`);
+  return {
+    subject: 'operator',
+    verdict: 'wrong',
+    message: `${others.join('; ')}: nobody does what objects in ${namespace} ask for.`,
+    next: `Add ${namespace} to the chart's value watchNamespaces.`,
+  };
+}
+
+function tooManyLookAfter(namespace: string, operators: readonly OperatorFacts[]): Finding {
+  return {
+    subject: 'operators',
+    verdict: 'wrong',
+    message: `${list(operators.map(placeOf))} all look after ${namespace}, and get into each other's way.`,
+    next: `Give each of them namespaces of its own by the chart's value watchNamespaces, or uninstall all but one.`,
+  };
+}
+
+function placeOf({ deployment }: OperatorFacts): string {
+  return `Deployment ${deployment.metadata.namespace}/${deployment.metadata.name}`;
 }
 
 function judgeDeployment({ deployment }: OperatorFacts): Finding {
@@ -118,7 +146,7 @@ function judgeRights(access: readonly AccessAnswer[], namespace: string): Findin
   const subject = 'your rights';
   const denied = access.filter(({ allowed }) => !allowed);
   const reading = denied.filter(({ verb, group }) => group === GROUP && ['get', 'list', 'watch'].includes(verb));
-  const next = `Ask for a RoleBinding in ${namespace} to ClusterRole "view" (reading) or "edit" (writing); the chart adds our kinds to both.`;
+  const next = `Ask for a RoleBinding in ${namespace} to ClusterRole "view" (reading) or "edit" (writing); the chart adds our kinds to both, unless clusterObjects is false.`;
   if (reading.length > 0) {
     return [{ subject, verdict: 'wrong', message: `you may not ${deniedText(reading)}`, next }];
   }
@@ -315,7 +343,7 @@ function atWork(word: string, runs: readonly Run[], now: Date): Finding[] {
     const { failure } = run.status ?? {};
     const since = formatDuration(spanOf(run, now));
     const message = `${phaseOf(run)} for ${since}${detailOf(run) === undefined ? '' : `: ${detailOf(run)}`}`;
-    const waits = failure !== undefined || run.status === undefined;
+    const waits = failure !== undefined || !isLookedAt(run);
     if (!waits && spanOf(run, now) < LONG) return { subject, verdict: 'note', message };
     const describe = `kubectl -n ${run.metadata.namespace} describe ${word} ${run.metadata.name}`;
     return { subject, verdict: 'wrong', message, next: failure?.hint ?? describe };

@@ -26,6 +26,8 @@ export interface AccessAnswer {
 
 export interface OperatorFacts {
   readonly deployment: Deployment;
+  /** The only namespaces that it looks after; empty: all. */
+  readonly namespaces: readonly string[];
   readonly leader: Answer<Lease | undefined>;
 }
 
@@ -59,7 +61,7 @@ export async function look(session: Session): Promise<DoctorFacts> {
   const listed = <T extends KubeObject>(kind: KindRef<T>): Promise<Answer<readonly T[]>> =>
     there ? answer(session.cluster.list(kind, { namespace })) : Promise.resolve(unknown('the kinds are not served'));
   const [operators, access, place, stores, keys, schedules, backups, restores, leases] = await Promise.all([
-    answer(operatorsOf(session)),
+    operatorsOf(session),
     there ? accessOf(session) : [],
     placeOf(session),
     listed(KIND.backupStore),
@@ -130,16 +132,29 @@ function allMissing({ components }: OpenApi, missingKinds: readonly string[]): s
   });
 }
 
-async function operatorsOf(session: Session): Promise<OperatorFacts[]> {
-  const deployments = await session.cluster.list(DEPLOYMENT, { labelSelector: 'app.kubernetes.io/name=holdfast' });
-  return Promise.all(
-    deployments.map(async (deployment) => ({
-      deployment,
-      leader: await answer(
-        session.cluster.get(KIND.lease, { namespace: deployment.metadata.namespace ?? '', name: LEADER_LEASE }),
-      ),
-    })),
-  );
+const OPERATORS = { labelSelector: 'app.kubernetes.io/name=holdfast' };
+
+/** Who may not look everywhere may have an operator in this very namespace. That there is none here says nothing then. */
+async function operatorsOf(session: Session): Promise<Answer<readonly OperatorFacts[]>> {
+  const everywhere = await answer(session.cluster.list(DEPLOYMENT, OPERATORS));
+  if (everywhere.known) return { known: true, value: await Promise.all(everywhere.value.map(operatorFacts(session))) };
+  const here = await answer(session.cluster.list(DEPLOYMENT, { namespace: session.namespace, ...OPERATORS }));
+  if (!here.known || here.value.length === 0) return everywhere;
+  return { known: true, value: await Promise.all(here.value.map(operatorFacts(session))) };
+}
+
+function operatorFacts({ cluster }: Session) {
+  return async (deployment: Deployment): Promise<OperatorFacts> => {
+    const namespace = deployment.metadata.namespace ?? '';
+    const leader = await answer(cluster.get(KIND.lease, { namespace, name: LEADER_LEASE }));
+    return { deployment, namespaces: watchedBy(deployment), leader };
+  };
+}
+
+function watchedBy({ spec }: Deployment): string[] {
+  const variables = spec.template?.spec?.containers?.flatMap(({ env }) => env ?? []) ?? [];
+  const text = variables.find(({ name }) => name === 'HOLDFAST_WATCH_NAMESPACES')?.value ?? '';
+  return text.split(',').filter((name) => name !== '');
 }
 
 const VERBS = ['get', 'list', 'watch', 'create', 'delete'] as const;

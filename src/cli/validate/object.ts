@@ -19,7 +19,12 @@ function validatorOf(kind: string): Validator | undefined {
   if (schema === undefined) return undefined;
   // Defaults are filled in as the API server does, before the rules are asked.
   const ajv = new Ajv({ strict: true, allErrors: true, verbose: true, useDefaults: true, validateFormats: false });
-  ajv.addVocabulary(['x-kubernetes-validations', 'x-kubernetes-list-type', 'x-kubernetes-list-map-keys']);
+  ajv.addVocabulary([
+    'x-kubernetes-validations',
+    'x-kubernetes-list-type',
+    'x-kubernetes-list-map-keys',
+    'x-kubernetes-map-type',
+  ]);
   const validator = { schema, validate: ajv.compile(schema) };
   validators.set(kind, validator);
   return validator;

@@ -86,6 +86,11 @@ function closed(schema: Schema): Schema {
           additionalProperties: false,
         }),
     ...(items === undefined ? {} : { items: closed(items) }),
-    ...(schema['x-kubernetes-list-type'] === 'set' ? { uniqueItems: true } : {}),
+    ...(hasUniqueItems(schema) ? { uniqueItems: true } : {}),
   };
+}
+
+/** A list map tells its items apart by some of their fields; in a spec of ours, by all of them. */
+function hasUniqueItems(schema: Schema): boolean {
+  return ['set', 'map'].includes(schema['x-kubernetes-list-type'] ?? '');
 }

@@ -5,7 +5,7 @@ import { parseDuration } from '../../lib/duration.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { runnerJob } from '../../manifests/runner-job.ts';
 import { type KeptBackup, planRetention, type RetentionPlan } from '../../policy/retention.ts';
-import { storeAccessOf } from '../access.ts';
+import { storeAccessOf, storeNeedsOf } from '../access.ts';
 import type { Action } from '../action.ts';
 import { isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
 import { type BackupScheduleFacts, isActive, isComplete, timeOf } from './facts.ts';
@@ -118,7 +118,7 @@ function startPrune(facts: BackupScheduleFacts, remove: readonly Candidate[], at
     purpose: 'prune',
     attempt,
     task,
-    secrets: { store: access.secret },
+    ...storeNeedsOf(access),
     settings: settings.runner,
     activeDeadlineSeconds: PRUNE_DEADLINE_SECONDS,
   });

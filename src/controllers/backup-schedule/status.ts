@@ -1,7 +1,8 @@
-import type { BackupScheduleStatus } from '../../api/backup-schedule.ts';
+import type { BackupSchedule, BackupScheduleStatus } from '../../api/backup-schedule.ts';
 import { type ConditionReport, instant, summarise } from '../../api/conditions.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { inZone } from '../../policy/schedule.ts';
+import { said } from '../waiting.ts';
 import { childName } from './children.ts';
 import { type Due, zoneOf } from './due.ts';
 import { type BackupScheduleFacts, isActive, isComplete, isFailed } from './facts.ts';
@@ -13,37 +14,61 @@ export interface Findings {
   readonly failure: Failure | undefined;
 }
 
-export function scheduleStatus(
-  facts: BackupScheduleFacts,
-  { due, next, failure }: Findings,
-  now: Date,
-): BackupScheduleStatus {
+export function scheduleStatus(facts: BackupScheduleFacts, findings: Findings, now: Date): BackupScheduleStatus {
+  const { due, next } = findings;
   const { schedule } = facts;
-  const ready: ConditionReport =
-    schedule.spec.suspend === true
-      ? { type: 'Ready', status: 'True', reason: 'Suspended', message: 'no new runs while spec.suspend is true' }
-      : {
-          type: 'Ready',
-          status: 'True',
-          reason: 'Scheduled',
-          message: next === undefined ? 'the schedule never comes' : `next run at ${inZone(next, zoneOf(schedule))}`,
-        };
-  return compose(facts, due, next, failure, [ready], now);
+  if (next === undefined && schedule.spec.suspend !== true) {
+    return stalledStatus(facts, neverComes(schedule), now, due);
+  }
+  const failure = findings.failure ?? lastBackupFailed(facts);
+  const outlook =
+    next === undefined || schedule.spec.suspend === true
+      ? SUSPENDED
+      : { reason: 'Scheduled', message: `next run at ${inZone(next, zoneOf(schedule))}` };
+  const trouble = failure === undefined ? undefined : said(failure);
+  const report =
+    trouble === undefined
+      ? outlook
+      : { reason: trouble.reason, message: `${outlook.message}; but: ${trouble.message}` };
+  // The schedule itself does what it is there for.
+  return compose(facts, due, next, failure, [{ type: 'Ready', status: 'True', ...report }], now);
 }
 
-export function stalledStatus(facts: BackupScheduleFacts, failure: Failure, now: Date): BackupScheduleStatus {
-  const said = { reason: failure.reason, message: `${failure.message} ${failure.hint ?? ''}`.trim() };
-  return compose(
-    facts,
-    {},
-    undefined,
-    failure,
-    [
-      { type: 'Ready', status: 'False', ...said },
-      { type: 'Stalled', status: 'True', ...said },
-    ],
-    now,
-  );
+/** Of the Backups that are over the newest tells whether the database is being backed up. */
+function lastBackupFailed({ children }: BackupScheduleFacts): Failure | undefined {
+  const last = children.findLast((backup) => !isActive(backup));
+  if (last === undefined || !isFailed(last)) return undefined;
+  const { name } = last.metadata;
+  const { reason, message, hint } = last.status?.failure ?? { reason: 'Failed', message: 'it does not say why' };
+  return {
+    reason: 'LastBackupFailed',
+    message: `Backup ${name} failed: ${reason}: ${message}`,
+    hint: hint ?? `kubectl describe backup ${name}`,
+  };
+}
+
+const SUSPENDED = { reason: 'Suspended', message: 'no new runs while spec.suspend is true' } as const;
+
+/** A new trigger still makes a run; but most likely somebody believes in a backup that will never be made. */
+function neverComes({ spec }: BackupSchedule): Failure {
+  return {
+    reason: 'NeverComes',
+    message: `spec.schedule: "${spec.schedule}" is a date that never comes.`,
+    hint: 'Use one that does, such as "H 2 * * *" for nightly. A new spec.trigger still makes a run.',
+  };
+}
+
+export function stalledStatus(
+  facts: BackupScheduleFacts,
+  failure: Failure,
+  now: Date,
+  due: Due = {},
+): BackupScheduleStatus {
+  const reports: ConditionReport[] = [
+    { type: 'Ready', status: 'False', ...said(failure) },
+    { type: 'Stalled', status: 'True', ...said(failure) },
+  ];
+  return compose(facts, due, undefined, failure, reports, now);
 }
 
 function compose(

@@ -5,10 +5,11 @@ import type { ProbeResult } from '../../api/task.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { runnerJob } from '../../manifests/runner-job.ts';
 import { backoff } from '../../policy/backoff.ts';
-import { storeAccessOf } from '../access.ts';
+import { storeAccessOf, storeNeedsOf } from '../access.ts';
 import type { Action, Decision } from '../action.ts';
 import { holdUpOf, isOver, newest, POD_PATIENCE, type RunFacts, resultOf } from '../run-facts.ts';
 import type { Settings } from '../settings.ts';
+import { said } from '../waiting.ts';
 
 export interface BackupStoreFacts {
   readonly store: BackupStore;
@@ -70,6 +71,7 @@ function probe(
 ): Decision<BackupStoreStatus> {
   const attempt = (facts.runs.at(-1)?.attempt ?? 0) + 1;
   const { store, settings } = facts;
+  const access = storeAccessOf(store);
   const job = runnerJob({
     owner: {
       kind: 'BackupStore',
@@ -79,8 +81,8 @@ function probe(
     },
     purpose: 'probe',
     attempt,
-    task: { command: 'probe', store: storeAccessOf(store) },
-    secrets: { store: store.spec.s3.credentials.secretRef.name },
+    task: { command: 'probe', store: access },
+    ...storeNeedsOf(access),
     settings: settings.runner,
     activeDeadlineSeconds: PROBE_DEADLINE_SECONDS,
     annotations: { [ANNOTATIONS.specHash]: specHash(store) },
@@ -93,8 +95,7 @@ function probe(
   return {
     actions: [{ action: 'createJob', job }, ...removals],
     status: statusOf(facts, report, now, checked),
-    statusOnFailure: (failure) =>
-      statusOf(facts, { type: 'Ready', status: 'False', reason: failure.reason, message: failure.message }, now),
+    statusOnFailure: (failure) => statusOf(facts, brokenReport(failure), now),
   };
 }
 
@@ -131,8 +132,7 @@ const READY: ConditionReport = {
 };
 
 function brokenReport(failure: Failure): ConditionReport {
-  const message = failure.hint === undefined ? failure.message : `${failure.message} ${failure.hint}`;
-  return { type: 'Ready', status: 'False', reason: failure.reason, message };
+  return { type: 'Ready', status: 'False', ...said(failure) };
 }
 
 /** While a new answer is on its way the old one stands, as long as it speaks of this spec. */
@@ -164,8 +164,9 @@ function answerOf(run: RunFacts): ProbeResult | Failure {
 function statusOf(facts: BackupStoreFacts, report: ConditionReport, now: Date, checked?: Checked): BackupStoreStatus {
   const { metadata, spec, status } = facts.store;
   const generation = metadata.generation ?? 0;
-  const probing: ConditionReport = { ...report, type: 'Reconciling', status: 'True' };
-  const reports = report.status === 'Unknown' ? [report, probing] : [report];
+  // A store that does not work is tried again by itself: kstatus must not take it for settled.
+  const working: ConditionReport = { ...report, type: 'Reconciling', status: 'True' };
+  const reports = report.status === 'True' ? [report] : [report, working];
   const time = checked === undefined ? status?.lastCheckTime : instant(checked.time);
   const conditionalWrites = checked?.conditionalWrites ?? status?.conditionalWrites;
   return {

@@ -4,16 +4,17 @@ import type { BackupStore } from '../../api/backup-store.ts';
 import type { NewLease } from '../../api/kubernetes.ts';
 import { jobName } from '../../api/names.ts';
 import { addressOf } from '../../api/postgresql.ts';
+import { selectionOf } from '../../api/postgresql-selection.ts';
 import type { BackupResult } from '../../api/task.ts';
 import { formatDuration, parseDuration } from '../../lib/duration.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { runnerJob } from '../../manifests/runner-job.ts';
-import { databaseAccessOf, storeAccessOf } from '../access.ts';
+import { databaseSecretsOf, sourceAccessOf, storeAccessOf, storeNeedsOf } from '../access.ts';
 import type { Action, Decision } from '../action.ts';
 import { isUsable } from '../backup-store/decide.ts';
 import { databaseLock, type Holder } from '../leases.ts';
 import { holdUpOf, isOver, newest, POD_PATIENCE, type RunFacts, resultOf } from '../run-facts.ts';
-import { databaseBusy, deleteRun, releaseLock, removeOlder, retryTime, takeLock, until } from '../waiting.ts';
+import { databaseBusy, deleteRun, releaseLock, removeOlder, retryTime, takeLock, unsaid, until } from '../waiting.ts';
 import { type BackupFacts, isTerminal } from './facts.ts';
 import { folderOf } from './folder.ts';
 import { completeStatus, failedStatus, pendingStatus, runningStatus } from './status.ts';
@@ -129,19 +130,21 @@ function startIsOverdue(facts: BackupFacts, run: RunFacts, now: Date): BackupSta
 }
 
 /** Why no attempt starts, in order; the first that applies wins. */
-const RULES: readonly ((facts: BackupFacts) => Failure | undefined)[] = [
+const RULES: readonly ((facts: BackupFacts, now: Date) => Failure | undefined)[] = [
   // Without a store there is nowhere to go…
   storeIsMissing,
   storeIsNotReady,
   // …without a key nothing may leave the database…
   keyIsMissing,
-  // …and one database is worked on by one operation at a time. Last, so that nothing that waits for something else holds others up.
+  // …and one database is worked on by one operation at a time, backups in the order in which they came. Last, so that nothing that
+  // waits for something else holds others up.
   databaseIsBusy,
+  someoneCameFirst,
 ];
 
 function startState(facts: BackupFacts, run: RunFacts | undefined, now: Date): BackupState {
   const last = lastFailure(run);
-  const missing = RULES.map((rule) => rule(facts)).find((failure) => failure !== undefined);
+  const missing = RULES.map((rule) => rule(facts, now)).find((failure) => failure !== undefined);
   const wait = missing ?? last;
   if (wait !== undefined && now >= startDeadlineOf(facts))
     return { state: 'failed', failure: deadlineExceeded(facts, wait) };
@@ -169,12 +172,12 @@ function storeIsNotReady({ store }: BackupFacts): Failure | undefined {
   if (store === undefined || isUsable(store)) return undefined;
   const { name } = store.metadata;
   const ready = store.status?.conditions?.find(({ type }) => type === 'Ready');
-  const why = ready === undefined ? 'it has not been tried yet' : `${ready.reason}: ${ready.message}`;
-  return {
-    reason: 'StoreNotReady',
-    message: `BackupStore "${name}" cannot be used yet. ${why}`,
-    hint: `kubectl describe backupstore ${name} tells more.`,
-  };
+  const describe = `kubectl describe backupstore ${name} tells more.`;
+  if (ready === undefined) {
+    return { reason: 'StoreNotReady', message: `BackupStore "${name}" has not been tried yet.`, hint: describe };
+  }
+  const { reason, message, hint = describe } = unsaid(ready);
+  return { reason: 'StoreNotReady', message: `BackupStore "${name}" cannot be used yet: ${reason}: ${message}`, hint };
 }
 
 function keyIsMissing({ key }: BackupFacts): Failure | undefined {
@@ -183,6 +186,19 @@ function keyIsMissing({ key }: BackupFacts): Failure | undefined {
 
 function databaseIsBusy({ lock, backup }: BackupFacts): Failure | undefined {
   return databaseBusy(lock, holderOf(backup));
+}
+
+/** The lock is free, and would be anybody's: of those that want nothing but the lock it is for who has waited for the longest. */
+function someoneCameFirst({ backup, lock, earlier }: BackupFacts, now: Date): Failure | undefined {
+  // Taken before a crash: it is too late for good manners.
+  if (lock?.holderUid === backup.metadata.uid) return undefined;
+  const first = earlier.find((facts) => stateOf(facts, now).state === 'ready');
+  if (first === undefined) return undefined;
+  const { namespace, name } = first.backup.metadata;
+  return {
+    reason: 'DatabaseBusy',
+    message: `Backup ${namespace}/${name} has waited longer for this database; this backup starts when it is over.`,
+  };
 }
 
 function lastFailure(run: RunFacts | undefined): Failure | undefined {
@@ -199,8 +215,10 @@ function start(facts: BackupFacts, { reportOnly }: { reportOnly: boolean }, now:
     return { actions: [], status: pendingStatus(facts, storeIsMissing(facts) ?? UNREACHABLE, now) };
   const { metadata, spec } = backup;
   const attempt = Math.max(attemptsOf(facts), newest(facts.runs, 'backup')?.attempt ?? 0) + 1;
-  const source = spec.source.postgresql;
+  const database = sourceAccessOf(spec.source.postgresql);
+  const selection = selectionOf(spec.source.postgresql);
   const access = storeAccessOf(store);
+  const needs = storeNeedsOf(access);
   const run = { cluster: settings.clusterName, namespace: metadata.namespace, name: metadata.name, uid: metadata.uid };
   const folder = folderOf(backup, access.prefix, settings.clusterName);
   const job = runnerJob({
@@ -212,13 +230,15 @@ function start(facts: BackupFacts, { reportOnly }: { reportOnly: boolean }, now:
       run,
       store: access,
       folder,
-      database: databaseAccessOf(addressOf(source), source.credentials),
+      database,
+      ...(selection === undefined ? {} : { selection }),
       recipients: 'key' in key ? key.key.spec.recipients : [],
       compressionLevel: spec.compression?.level ?? 3,
       conditionalWrites: store.status?.conditionalWrites ?? false,
       reportOnly,
     },
-    secrets: { store: access.secret, database: source.credentials.secretRef.name },
+    ...needs,
+    secrets: { ...needs.secrets, ...databaseSecretsOf(database) },
     settings: settings.runner,
     activeDeadlineSeconds: spec.activeDeadlineSeconds ?? 86_400,
   });

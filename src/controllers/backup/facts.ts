@@ -14,6 +14,8 @@ export interface BackupFacts {
   /** Attempts, oldest first. */
   readonly runs: readonly RunFacts[];
   readonly lock: LeaseFacts | undefined;
+  /** Other backups that are not over, want the same database and came before this one: as the local copies see them. */
+  readonly earlier: readonly BackupFacts[];
   readonly settings: Settings;
 }
 

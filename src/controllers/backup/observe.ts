@@ -1,26 +1,24 @@
 import type { Backup, BackupStatus } from '../../api/backup.ts';
 import { addressOf } from '../../api/postgresql.ts';
 import { KIND } from '../../kube/kinds.ts';
-import type { Controller } from '../controller.ts';
+import type { Controller, World } from '../controller.ts';
 import { observeDatabaseLock } from '../observe-leases.ts';
 import { observeRuns } from '../observe-runs.ts';
+import { runFacts } from '../run-facts.ts';
 import { decide } from './decide.ts';
 import { type BackupFacts, isTerminal } from './facts.ts';
 import { chooseKey } from './key.ts';
+import { cameBefore, compete } from './turn.ts';
 
 export const backupController: Controller<Backup, BackupFacts, BackupStatus> = {
   kind: KIND.backup,
 
   async observe(world, backup) {
-    const { stores, settings } = world;
-    const { namespace } = backup.metadata;
     return {
-      backup,
-      store: stores.backupStores.get(namespace, backup.spec.storeRef.name),
-      key: chooseKey(backup.spec.keyRef, stores.backupKeys.list(namespace)),
+      ...localFacts(world, backup),
+      earlier: isTerminal(backup) ? [] : earlierThan(world, backup),
       runs: await observeRuns(world, backup.metadata, backup.status?.attempts ?? 0, 'backup'),
       lock: await observeDatabaseLock(world, addressOf(backup.spec.source.postgresql)),
-      settings,
     };
   },
 
@@ -38,3 +36,25 @@ export const backupController: Controller<Backup, BackupFacts, BackupStatus> = {
     return concerned.map(({ metadata }) => ({ namespace: metadata.namespace, name: metadata.name }));
   },
 };
+
+/** What the local copies know of a backup. */
+function localFacts({ stores, settings }: World, backup: Backup): BackupFacts {
+  const { namespace, uid } = backup.metadata;
+  return {
+    backup,
+    store: stores.backupStores.get(namespace, backup.spec.storeRef.name),
+    key: chooseKey(backup.spec.keyRef, stores.backupKeys.list(namespace)),
+    runs: runFacts(stores.jobs.ownedBy(uid), stores.pods.ownedBy(uid)),
+    lock: undefined,
+    earlier: [],
+    settings,
+  };
+}
+
+function earlierThan(world: World, backup: Backup): readonly BackupFacts[] {
+  return world.stores.backups
+    .list()
+    .filter((other) => !isTerminal(other) && cameBefore(other, backup) && compete(other, backup))
+    .sort((a, b) => (cameBefore(a, b) ? -1 : 1))
+    .map((other) => localFacts(world, other));
+}

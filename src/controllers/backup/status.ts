@@ -21,8 +21,7 @@ export function runningStatus(
   run: Pick<RunFacts, 'attempt' | 'name'> & Partial<RunFacts>,
   now: Date,
 ): BackupStatus {
-  const report =
-    run.trouble === undefined ? { reason: 'Running', message: `Job ${run.name} is at work` } : said(run.trouble);
+  const report = run.trouble === undefined ? { reason: 'Running', message: atWork(facts, run) } : said(run.trouble);
   const own: BackupStatus = {
     phase: 'Running',
     attempts: run.attempt,
@@ -34,6 +33,16 @@ export function runningStatus(
     { type: 'Complete', status: 'False', ...report },
     { type: 'Reconciling', status: 'True', ...report },
   ]);
+}
+
+/** A second attempt says what became of the one before: else its reason would be gone for as long as it is at work. */
+function atWork({ runs }: BackupFacts, { name, attempt }: Pick<RunFacts, 'attempt' | 'name'>): string {
+  const before = runs.findLast((run) => run.attempt < attempt)?.report;
+  const story =
+    before === undefined || before.ok
+      ? ''
+      : `; the last attempt ended with ${before.failure.reason}: ${before.failure.message}`;
+  return `Job ${name} is at work${story}`;
 }
 
 export function completeStatus(facts: BackupFacts, result: BackupResult, now: Date): BackupStatus {

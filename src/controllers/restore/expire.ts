@@ -1,5 +1,6 @@
 /** What happens to the replaced database once `keepPrevious` is over. Pure. */
 import type { RestoreStatus } from '../../api/restore.ts';
+import type { CleanupResult } from '../../api/task.ts';
 import { parseDuration } from '../../lib/duration.ts';
 import { backoff } from '../../policy/backoff.ts';
 import type { Action, Decision } from '../action.ts';
@@ -12,7 +13,8 @@ export function expire(facts: RestoreFacts, now: Date): Decision<RestoreStatus> 
   const { restore, runs } = facts;
   const { status, spec, metadata } = restore;
   if (
-    status?.previousDatabase === undefined ||
+    status === undefined ||
+    (status.previousDatabase === undefined && status.previousDatabases === undefined) ||
     status.completionTime === undefined ||
     metadata.deletionTimestamp !== undefined
   )
@@ -21,7 +23,7 @@ export function expire(facts: RestoreFacts, now: Date): Decision<RestoreStatus> 
   if (now.getTime() < due) return { actions: [], requeueAfter: due - now.getTime() };
   const run = newest(runs, 'expire');
   const result = resultOf(run, 'cleanup');
-  if (result !== undefined && result.previousDatabase === undefined) return gone(status);
+  if (result !== undefined && isGone(result)) return gone(status);
   if (run !== undefined && run.state !== 'gone') {
     if (!isOver(run)) return { actions: [] };
     const retryAt = (run.ended ?? now).getTime() + backoff(new Date(due), run.ended ?? now);
@@ -30,8 +32,12 @@ export function expire(facts: RestoreFacts, now: Date): Decision<RestoreStatus> 
   return { actions: dropIt(facts, (run?.attempt ?? 0) + 1) };
 }
 
+function isGone({ previousDatabase, previousDatabases = [] }: CleanupResult): boolean {
+  return previousDatabase === undefined && previousDatabases.length === 0;
+}
+
 function gone(status: RestoreStatus): Decision<RestoreStatus> {
-  const { previousDatabase: _, ...rest } = status;
+  const { previousDatabase: _, previousDatabases: __, ...rest } = status;
   return {
     actions: [
       {

@@ -5,11 +5,11 @@ import type { NewJob } from '../../api/kubernetes.ts';
 import { previousDatabaseName, scratchDatabaseName, shortHash } from '../../api/names.ts';
 import { type PostgresqlAddress, targetAddressOf } from '../../api/postgresql.ts';
 import type { Restore } from '../../api/restore.ts';
-import type { DatabaseAccess, RestoreBase, RestoreIdentity } from '../../api/task.ts';
+import type { RestoreBase, RestoreIdentity, ServerAccess } from '../../api/task.ts';
 import { parseDuration } from '../../lib/duration.ts';
 import { stableJson } from '../../lib/stable-json.ts';
 import { runnerJob } from '../../manifests/runner-job.ts';
-import { databaseAccessOf, storeAccessOf } from '../access.ts';
+import { databaseSecretsOf, storeAccessOf, storeNeedsOf, targetAccessOf } from '../access.ts';
 import type { RestoreFacts } from './facts.ts';
 import type { Needs } from './states.ts';
 
@@ -22,8 +22,15 @@ const CLEANUP_DEADLINE_SECONDS = 600;
 /** The Job lives a little longer than the fence: the runner itself ends in time, and can still say so. */
 const BEYOND_FENCE_SECONDS = 30;
 
+/** What names are made from where a whole server is restored: each of its databases gets the name with a number. */
+const INSTANCE = 'holdfast';
+
 export function targetOf(restore: Restore, backup: Backup): PostgresqlAddress {
-  return targetAddressOf(backup.spec.source.postgresql, restore.spec.target?.postgresql);
+  return targetAddressOf(backup.spec.source.postgresql, restore.spec.target?.postgresql, restore.spec.from.database);
+}
+
+function accessOf(restore: Restore, backup: Backup): ServerAccess {
+  return targetAccessOf(backup.spec.source.postgresql, restore.spec.target?.postgresql, restore.spec.from.database);
 }
 
 export function planJob(facts: RestoreFacts, needs: Needs, attempt: number): NewJob {
@@ -57,10 +64,10 @@ export function cleanupJob(facts: RestoreFacts, purpose: 'cleanup' | 'expire', a
       run: runOf(facts),
       database,
       scratchDatabase: scratchDatabaseName(restore.metadata),
-      previousDatabase: previousDatabaseName(database.database, restore.metadata),
+      previousDatabase: previousDatabaseName(database.database ?? INSTANCE, restore.metadata),
       dropPrevious: purpose === 'expire',
     },
-    secrets: { database: database.credentials.secret },
+    secrets: databaseSecretsOf(database),
     settings: settings.runner,
     activeDeadlineSeconds: CLEANUP_DEADLINE_SECONDS,
   });
@@ -74,12 +81,14 @@ function jobOf(
   needs: Needs,
   activeDeadlineSeconds: number,
 ): NewJob {
+  const store = storeNeedsOf(task.store);
   return runnerJob({
     owner: ownerOf(facts.restore),
     purpose,
     attempt,
     task,
-    secrets: { store: task.store.secret, database: task.database.credentials.secret, identity: needs.identity.secret },
+    ...store,
+    secrets: { ...store.secrets, ...databaseSecretsOf(task.database), identity: needs.identity.secret },
     settings: facts.settings.runner,
     activeDeadlineSeconds,
   });
@@ -98,14 +107,12 @@ function baseOf(facts: RestoreFacts, { backup, store, identity }: Needs): Restor
       cluster: settings.clusterName,
       namespace: restore.metadata.namespace,
     },
-    database: databaseAccessOf(
-      target,
-      restore.spec.target?.postgresql?.credentials ?? backup.spec.source.postgresql.credentials,
-    ),
+    database: accessOf(restore, backup),
+    ...(restore.spec.from.database === undefined ? {} : { fromDatabase: restore.spec.from.database }),
     identity,
     onConflict: restore.spec.onConflict ?? 'Fail',
     scratchDatabase: scratchDatabaseName(restore.metadata),
-    previousDatabase: previousDatabaseName(target.database, restore.metadata),
+    previousDatabase: previousDatabaseName(target.database ?? INSTANCE, restore.metadata),
   };
 }
 
@@ -114,13 +121,12 @@ export function databaseOf({
   runs,
   restore,
   backup,
-}: Pick<RestoreFacts, 'runs' | 'restore' | 'backup'>): DatabaseAccess | undefined {
+}: Pick<RestoreFacts, 'runs' | 'restore' | 'backup'>): ServerAccess | undefined {
   for (const { task } of runs) {
     if (task !== undefined && 'database' in task) return task.database;
   }
   if (backup === undefined) return undefined;
-  const credentials = restore.spec.target?.postgresql?.credentials ?? backup.spec.source.postgresql.credentials;
-  return databaseAccessOf(targetOf(restore, backup), credentials);
+  return accessOf(restore, backup);
 }
 
 function ownerOf({ metadata }: Restore) {

@@ -76,12 +76,15 @@ export function terminalStatus(facts: RestoreFacts, outcome: Outcome, findings: 
   if (!wentLive) return failedStatus(facts, findings.gaveUp ? withLitter(failure) : failure, now);
   const previousDatabase =
     load?.previousDatabase ?? cleanup?.previousDatabase ?? facts.restore.status?.previousDatabase;
+  const previousDatabases =
+    load?.previousDatabases ?? cleanup?.previousDatabases ?? facts.restore.status?.previousDatabases ?? [];
   const result = outcome.result === 'AlreadyRestored' ? 'AlreadyRestored' : 'Restored';
   const own: RestoreStatus = {
     phase: 'Complete',
     completionTime: instant(now),
     outcome: { result, time: outcome.time },
     ...(previousDatabase === undefined ? {} : { previousDatabase }),
+    ...(previousDatabases.length === 0 ? {} : { previousDatabases: [...previousDatabases] }),
   };
   return compose(facts, now, own, [
     { type: 'Complete', status: 'True', reason: result, message: COMPLETE_MESSAGES[result] },
@@ -144,8 +147,9 @@ function scaled(facts: RestoreFacts): ScaledWorkload[] {
   });
 }
 
-function planOf({ server, databaseExists, objects, bytesNeeded }: PlanResult): NonNullable<RestoreStatus['plan']> {
-  return { server, databaseExists, objects, bytesNeeded };
+function planOf(plan: PlanResult): NonNullable<RestoreStatus['plan']> {
+  const { server, databaseExists, objects, bytesNeeded, notes } = plan;
+  return { server, databaseExists, objects, bytesNeeded, ...(notes === undefined ? {} : { notes: [...notes] }) };
 }
 
 function quiesced(facts: RestoreFacts, phase: Progress['phase']): ConditionReport[] {

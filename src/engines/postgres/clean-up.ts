@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CleanupTask } from '../../api/task.ts';
+import { type CleanupTask, isOneDatabase } from '../../api/task.ts';
 import { notReady } from '../../lib/errors.ts';
-import type { EngineContext, Login } from '../engine.ts';
+import type { CleanupOutcome, EngineContext, Login } from '../engine.ts';
 import { connect, type Session } from './connection.ts';
-import { dropPrevious, dropScratch } from './drop.ts';
-import type { Endpoint } from './endpoint.ts';
+import { databaseNames, dropAllOf, dropPrevious, dropRoles, dropScratch } from './drop.ts';
+import { endpointOf } from './endpoint.ts';
+import { isUnfinishedScratch } from './facts.ts';
 import { attempting } from './faults.ts';
 import { describeDatabase } from './properties.ts';
 import { sessionName } from './session-name.ts';
@@ -17,22 +18,13 @@ const ROUND_MS = 100;
  * Takes no lock: it touches only what bears this restore's mark, and must not wait for somebody else's work. Sessions that
  * a lost runner of this restore left behind are ended first, so that nothing of it can happen after the look.
  */
-export async function cleanUp(
-  task: CleanupTask,
-  login: Login,
-  context: EngineContext,
-): Promise<{ restored: boolean; previousDatabase?: string }> {
+export async function cleanUp(task: CleanupTask, login: Login, context: EngineContext): Promise<CleanupOutcome> {
   const { database, run } = task;
-  const endpoint: Endpoint = {
-    host: database.host,
-    port: database.port,
-    database: database.maintenanceDatabase,
-    login,
-    applicationName: sessionName('cleanup', run),
-  };
+  const endpoint = endpointOf(database, login, database.maintenanceDatabase, sessionName('cleanup', run));
   return attempting('cleaning up after the restore', context.signal, async () => {
     await using session = await connect(endpoint, context.signal);
     await endSessionsNamed(session, sessionName('restore', run));
+    if (!isOneDatabase(database)) return await cleanUpServer(session, task);
     const live = await describeDatabase(session, database.database);
     await dropScratch(session, task.scratchDatabase, run.uid);
     if (task.dropPrevious) await dropPrevious(session, task.previousDatabase, run.uid);
@@ -42,6 +34,26 @@ export async function cleanUp(
       ...(previous?.notes.previousOf === run.uid ? { previousDatabase: task.previousDatabase } : {}),
     };
   });
+}
+
+/** What the restore of a whole server left is told by its marks alone: how many databases there were is in the archive. */
+async function cleanUpServer(session: Session, task: CleanupTask): Promise<CleanupOutcome> {
+  const { uid } = task.run;
+  const unfinished = (name: string) => name.startsWith(`${task.scratchDatabase}_`);
+  await dropAllOf(
+    session,
+    (facts, name) => facts.notes.scratchOf === uid || (unfinished(name) && isUnfinishedScratch(facts)),
+  );
+  if (task.dropPrevious) await dropAllOf(session, ({ notes }) => notes.previousOf === uid);
+  let restored = false;
+  const previousDatabases: string[] = [];
+  for (const name of await databaseNames(session)) {
+    const facts = await describeDatabase(session, name);
+    if (facts?.notes.restores.some((mark) => mark.uid === uid) === true) restored = true;
+    if (facts?.notes.previousOf === uid) previousDatabases.push(name);
+  }
+  if (!restored) await dropRoles(session, uid);
+  return { restored, previousDatabases };
 }
 
 const END_NAMED = `

@@ -2,8 +2,10 @@ import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import { HoldfastError } from '../../lib/errors.ts';
-import type { Endpoint } from './endpoint.ts';
-import { connectFault } from './faults.ts';
+import { type Endpoint, methodsOf } from './endpoint.ts';
+import { connectFault, proofRefused, sqlStateOf } from './faults.ts';
+import { tlsOptions } from './tls.ts';
+import { isTlsFault } from './tls-faults.ts';
 
 /** PostgreSQL 13 is the oldest that is still met in the field and that knows DROP DATABASE … WITH (FORCE). */
 export const OLDEST_MAJOR = 13;
@@ -34,8 +36,8 @@ export interface Session extends AsyncDisposable {
 }
 
 /**
- * Connects as libpq does with sslmode=prefer, but never sends a password in clear text. Throws a `retry` HoldfastError,
- * also for a server that lets us in and then answers nothing for `patienceMs`.
+ * Connects as libpq does with the endpoint's TLS mode and methods of authentication. Throws a `retry` HoldfastError, also for
+ * a server that lets us in and then answers nothing for `patienceMs`.
  */
 export async function connect(
   endpoint: Endpoint,
@@ -44,7 +46,7 @@ export async function connect(
 ): Promise<Session> {
   signal.throwIfAborted();
   try {
-    const client = await preferTls(endpoint, signal);
+    const client = await open(endpoint, signal);
     const timer = setTimeout(() => client.connection.stream.destroy(new Error('timeout expired')), patienceMs);
     return await prepare(client, signal).finally(() => clearTimeout(timer));
   } catch (caught) {
@@ -53,25 +55,27 @@ export async function connect(
   }
 }
 
-async function preferTls(endpoint: Endpoint, signal: AbortSignal): Promise<Client> {
+async function open(endpoint: Endpoint, signal: AbortSignal): Promise<Client> {
+  const { mode } = endpoint.tls;
+  if (mode === 'disable') return attempt(endpoint, false, signal);
   try {
     return await attempt(endpoint, true, signal);
   } catch (caught) {
-    if (signal.aborted || !mayTryWithoutTls(caught)) throw caught;
-    return attempt(endpoint, false, signal);
+    if (mode !== 'prefer' || signal.aborted || !mayTryWithoutTls(caught)) throw caught;
+    return attempt(endpoint, false, signal).catch((second: unknown) => {
+      // Turned away both times: what was said to the connection that is preferred says more.
+      throw isTurnedAway(caught) && isTurnedAway(second) ? caught : second;
+    });
   }
 }
+
+/** By pg_hba.conf. */
+const isTurnedAway = (caught: unknown) => sqlStateOf(caught) === '28000';
 
 /** A server without TLS, a handshake that fails, or a pg_hba.conf that has no line for TLS. */
 function mayTryWithoutTls(caught: unknown): boolean {
   if (!(caught instanceof Error) || caught instanceof HoldfastError) return false;
-  const code = (caught as { code?: unknown }).code;
-  return (
-    caught.message.includes('does not support SSL') ||
-    caught.message.includes('establishing an SSL connection') ||
-    code === '28000' ||
-    (typeof code === 'string' && (code === 'EPROTO' || code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')))
-  );
+  return isTlsFault(caught) || isTurnedAway(caught);
 }
 
 interface Client {
@@ -80,6 +84,7 @@ interface Client {
 }
 
 async function attempt(endpoint: Endpoint, tls: boolean, signal: AbortSignal): Promise<Client> {
+  const methods = methodsOf(endpoint);
   const client = new pg.Client({
     host: endpoint.host,
     port: endpoint.port,
@@ -90,7 +95,9 @@ async function attempt(endpoint: Endpoint, tls: boolean, signal: AbortSignal): P
     connectionTimeoutMillis: CONNECT_TIMEOUT_S * 1000,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEPALIVE_MS,
-    ssl: tls ? { rejectUnauthorized: false } : false,
+    ssl: tls ? tlsOptions(endpoint) : false,
+    // As libpq: the proof of the password then holds on this very TLS connection only, so nobody in between can pass it on.
+    enableChannelBinding: tls,
   });
   const { connection } = client as unknown as { connection: Client['connection'] };
   const cut = () => connection.stream.destroy(new Error('the connection was cut because the run ends'));
@@ -99,7 +106,7 @@ async function attempt(endpoint: Endpoint, tls: boolean, signal: AbortSignal): P
   signal.addEventListener('abort', cut, { once: true });
   try {
     const connected = client.connect();
-    guardPassword(connection);
+    guardProof(endpoint, methods, connection);
     await connected;
     return { client, connection };
   } catch (caught) {
@@ -110,38 +117,44 @@ async function attempt(endpoint: Endpoint, tls: boolean, signal: AbortSignal): P
   }
 }
 
+/** What each method asks of the client, as an event of `pg`. */
+const REQUESTS = {
+  authenticationCleartextPassword: 'password',
+  authenticationMD5Password: 'md5',
+  authenticationSASL: 'scram-sha-256',
+} as const;
+
+/** SCRAM with channel binding. */
+const BOUND = 'SCRAM-SHA-256-PLUS';
+
 /**
- * libpq has require_auth; `pg` answers whatever it is asked. A server, or somebody in its place, that asks for the
- * password itself, or for no proof at all, is refused before a byte of it is sent.
+ * libpq has require_auth; `pg` answers whatever it is asked. A server, or somebody in its place, that asks for what it may
+ * not have, or for no proof at all, is refused before a byte in answer is sent.
  */
-function guardPassword(connection: Client['connection']): void {
-  let proof: 'none' | 'md5' | 'begun' | 'mutual' = 'none';
-  const refuse = (message: string, hint: string) => {
-    connection.emit('error', new HoldfastError('AuthenticationRefused', message, { outlook: 'retry', hint }));
+function guardProof(endpoint: Endpoint, methods: ReturnType<typeof methodsOf>, connection: Client['connection']): void {
+  let proven = methods.has('cert');
+  const refuse = (fault: HoldfastError) => {
+    connection.emit('error', fault);
     connection.stream.destroy();
   };
-  connection.removeAllListeners('authenticationCleartextPassword');
-  connection.on('authenticationCleartextPassword', () =>
-    refuse(
-      'the server asks for the password in clear text, so it was not sent',
-      "let pg_hba.conf ask this role for scram-sha-256 instead of 'password', 'ldap', 'pam' or 'radius'",
-    ),
-  );
-  connection.on('authenticationMD5Password', () => {
-    proof = 'md5';
+  for (const [event, method] of Object.entries(REQUESTS)) {
+    if (methods.has(method)) continue;
+    connection.removeAllListeners(event);
+    connection.on(event, () => refuse(proofRefused(endpoint, method)));
+  }
+  connection.on('authenticationSASL', ({ mechanisms }: { readonly mechanisms: readonly string[] }) => {
+    // Begun is not proven: a server that asks for SCRAM has yet to show that it knows the password itself.
+    proven = false;
+    if (endpoint.login.channelBinding === true && !mechanisms.includes(BOUND))
+      refuse(proofRefused(endpoint, 'unbound'));
   });
-  connection.on('authenticationSASL', () => {
-    proof = 'begun';
-  });
-  connection.on('authenticationSASLFinal', () => {
-    proof = 'mutual';
-  });
+  for (const event of ['authenticationCleartextPassword', 'authenticationMD5Password', 'authenticationSASLFinal']) {
+    connection.on(event, () => {
+      proven = true;
+    });
+  }
   connection.on('authenticationOk', () => {
-    if (proof === 'md5' || proof === 'mutual') return;
-    refuse(
-      'the server let us in without asking for the password, so it may not be the one that is meant',
-      "let pg_hba.conf ask this role for scram-sha-256 instead of 'trust'",
-    );
+    if (!proven) refuse(proofRefused(endpoint, 'none'));
   });
 }
 

@@ -1,7 +1,8 @@
 import type { Session } from './connection.ts';
 import { isUnfinishedScratch } from './facts.ts';
-import { statementFault } from './faults.ts';
+import { sqlStateOf, statementFault } from './faults.ts';
 import { type DatabaseFacts, describeDatabase } from './properties.ts';
+import { rolesMadeBy } from './roles.ts';
 import { identifier } from './sql.ts';
 
 /** Drops the scratch database of a restore, if there is one. One that is not ours is never touched. */
@@ -12,6 +13,28 @@ export async function dropScratch(session: Session, name: string, restoreUid: st
 /** Drops the database that a restore replaced, if it is still there. One that is not ours is never touched. */
 export async function dropPrevious(session: Session, name: string, restoreUid: string): Promise<void> {
   await drop(session, name, (facts) => facts.notes.previousOf === restoreUid);
+}
+
+/** Drops every database of which `isOurs` is true. */
+export async function dropAllOf(
+  session: Session,
+  isOurs: (facts: DatabaseFacts, name: string) => boolean,
+): Promise<void> {
+  for (const name of await databaseNames(session)) await drop(session, name, (facts) => isOurs(facts, name));
+}
+
+export async function databaseNames(session: Session): Promise<readonly string[]> {
+  const rows = await session.query<{ name: string }>('SELECT datname AS name FROM pg_database ORDER BY 1');
+  return rows.map(({ name }) => name);
+}
+
+/** The roles that a restore made before it failed. One that has got something since stays, and is for people to look at. */
+export async function dropRoles(session: Session, restoreUid: string): Promise<void> {
+  for (const name of await rolesMadeBy(session, restoreUid)) {
+    await session.query(`DROP ROLE IF EXISTS ${identifier(name)}`).catch((caught: unknown) => {
+      if (sqlStateOf(caught) !== '2BP01') throw statementFault(caught, `dropping role "${name}"`, 'DropFailed');
+    });
+  }
 }
 
 async function drop(session: Session, name: string, isOurs: (facts: DatabaseFacts) => boolean): Promise<void> {

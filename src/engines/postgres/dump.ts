@@ -17,6 +17,8 @@ export interface DumpJob {
   /** In the maintenance database, to ask who was in the way. */
   readonly session: Session;
   readonly signal: AbortSignal;
+  /** What to leave out; absent: nothing. */
+  readonly selection?: readonly string[];
 }
 
 export function dump(job: DumpJob, lockWaitMs = LOCK_WAIT_MS): ReadingProgram {
@@ -27,6 +29,7 @@ export function dump(job: DumpJob, lockWaitMs = LOCK_WAIT_MS): ReadingProgram {
       '--compress=0',
       '--no-password',
       `--lock-wait-timeout=${lockWaitMs}`,
+      ...(job.selection ?? []),
       `--dbname=${connectionString(job.database)}`,
     ],
     env: job.libpq.env,

@@ -1,11 +1,15 @@
 import type { Engine } from '../engine.ts';
 import { cleanUp } from './clean-up.ts';
+import { openInstanceSource } from './instance-source.ts';
+import { openInstanceTarget } from './instance-target.ts';
 import { openSource } from './source.ts';
 import { openTarget } from './target.ts';
 
 export const postgres: Engine = {
   name: 'postgresql',
   openSource,
+  openInstanceSource,
   openTarget: (database, login, request, context) => openTarget(database, login, request, context),
+  openInstanceTarget: (server, login, request, context) => openInstanceTarget(server, login, request, context),
   cleanUp,
 };

@@ -3,7 +3,7 @@ import { messageOf } from '../../lib/errors.ts';
 import type { TargetRequest } from '../engine.ts';
 import { granteesOf } from './acl.ts';
 import { connect, type Session } from './connection.ts';
-import { codeOf } from './faults.ts';
+import { sqlStateOf } from './faults.ts';
 import type { Hold } from './hold.ts';
 import type { DatabaseNotes } from './marker.ts';
 import { countObjects } from './objects.ts';
@@ -39,7 +39,12 @@ export interface SettingFacts {
 /** All that a restore's plan is decided from. */
 export interface TargetFacts {
   readonly server: { readonly version: string; readonly major: number; readonly readOnly: boolean };
-  readonly self: { readonly name: string; readonly superuser: boolean; readonly createDatabases: boolean };
+  readonly self: {
+    readonly name: string;
+    readonly superuser: boolean;
+    readonly createDatabases: boolean;
+    readonly createRoles: boolean;
+  };
   readonly live?: DatabaseFacts & { readonly objects: number | undefined };
   /** The live database's, or the archive's where there is no live one. */
   readonly properties: DatabaseProperties;
@@ -79,10 +84,11 @@ export async function gatherFacts(held: Hold, database: string, request: TargetR
 
 const SELF = `
   SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolsuper OR r.rolcreatedb AS "createDatabases",
+    r.rolsuper OR r.rolcreaterole AS "createRoles",
     pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS "readOnly"
   FROM pg_roles r WHERE r.rolname = current_user`;
 
-async function selfFacts(session: Session): Promise<TargetFacts['self'] & { readonly readOnly: boolean }> {
+export async function selfFacts(session: Session): Promise<TargetFacts['self'] & { readonly readOnly: boolean }> {
   const [row] = await session.query<TargetFacts['self'] & { readonly readOnly: boolean }>(SELF);
   if (row === undefined) throw new Error('our own role is not in pg_roles');
   return row;
@@ -153,8 +159,9 @@ async function trial(session: Session, setting: DatabaseSetting): Promise<Settin
     );
     return undefined;
   } catch (caught) {
-    if (codeOf(caught) === undefined) throw caught;
-    return { code: codeOf(caught), message: messageOf(caught) };
+    const code = sqlStateOf(caught);
+    if (code === undefined) throw caught;
+    return { code, message: messageOf(caught) };
   } finally {
     await session.query('ROLLBACK');
   }

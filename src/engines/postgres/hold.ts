@@ -1,10 +1,10 @@
-import type { DatabaseAccess } from '../../api/task.ts';
+import { isOneDatabase, type ServerAccess } from '../../api/task.ts';
 import { HoldfastError } from '../../lib/errors.ts';
 import type { EngineContext, Login } from '../engine.ts';
 import { connect, OLDEST_MAJOR, type Session } from './connection.ts';
-import type { Endpoint } from './endpoint.ts';
-import { lockDatabase } from './locks.ts';
-import { refuseTransactionPooler } from './pooler.ts';
+import { type Endpoint, endpointOf } from './endpoint.ts';
+import { lockDatabase, lockServer } from './locks.ts';
+import { isPooled, refuseTransactionPooler } from './pooler.ts';
 
 /** Often enough that a lost lock is noticed long before a restore can come to its swap. */
 const HEARTBEAT_MS = 10_000;
@@ -12,29 +12,25 @@ const HEARTBEAT_MS = 10_000;
 /** A healthy server answers in milliseconds; one that is out of breath gets time. */
 const HEARTBEAT_PATIENCE_MS = 20_000;
 
-/** A database that no other run works on while this lives. */
+/** A database, or a whole server, that no other run works on while this lives. */
 export interface Hold extends AsyncDisposable {
   /** In the maintenance database. */
   readonly session: Session;
   /** Aborted when the run must end, and when the locks are lost. */
   readonly signal: AbortSignal;
+  /** Whether a connection pooler stands between us and the server. */
+  readonly pooled: boolean;
   /** Where and how to connect to a database of this server. */
   endpoint(database: string): Endpoint;
 }
 
 export async function hold(
-  access: DatabaseAccess,
+  access: ServerAccess,
   login: Login,
   applicationName: string,
   context: EngineContext,
 ): Promise<Hold> {
-  const endpoint = (database: string): Endpoint => ({
-    host: access.host,
-    port: access.port,
-    database,
-    login,
-    applicationName,
-  });
+  const endpoint = (database: string) => endpointOf(access, login, database, applicationName);
   const maintenance = () => connect(endpoint(access.maintenanceDatabase), context.signal);
 
   await using stack = new AsyncDisposableStack();
@@ -42,12 +38,13 @@ export async function hold(
   const lock = stack.use(await maintenance());
   if (lock.server.major < OLDEST_MAJOR) throw tooOld(lock.server.version);
   await refuseTransactionPooler(lock, maintenance);
-  await lockDatabase(lock, access.database);
+  await (isOneDatabase(access) ? lockDatabase(lock, access.database) : lockServer(lock));
   const heart = stack.use(watchOver(lock));
   const signal = AbortSignal.any([context.signal, heart.lost]);
   const session = stack.use(await connect(endpoint(access.maintenanceDatabase), signal));
   const owned = stack.move();
-  return { session, signal, endpoint, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  const pooled = isPooled(lock);
+  return { session, signal, pooled, endpoint, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Tells when the session that holds the locks is gone, or silent for too long. */

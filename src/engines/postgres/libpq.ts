@@ -1,27 +1,50 @@
 import { randomUUID } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, notReady } from '../../lib/errors.ts';
 import { CONNECT_TIMEOUT_S } from './connection.ts';
-import type { Endpoint } from './endpoint.ts';
+import { type Endpoint, methodsOf } from './endpoint.ts';
+import { authoritiesOf, tlsEnvironment, verifies } from './tls.ts';
 
 /** How a program of PostgreSQL's is told where to connect, but for {@link connectionString}: nothing secret in its arguments or environment. */
 export interface Libpq extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** The file with the password lives until this is disposed of. `options` are settings of the session, each `name=value`. */
+/** The files with password and keys live until this is disposed of. `options` are settings of the session, each `name=value`. */
 export async function libpq(endpoint: Endpoint, folder: string, options: readonly string[] = []): Promise<Libpq> {
-  const path = join(folder, `pgpass-${randomUUID()}`);
-  await writeFile(path, passwordFile(endpoint.login.password), { mode: 0o600, flag: 'wx' }).catch((caught: unknown) => {
-    throw new HoldfastError('NoTemporaryFolder', `the password file could not be written into ${folder}`, {
+  const files = filesOf(endpoint);
+  const home = join(folder, `libpq-${randomUUID()}`);
+  const env = environment(endpoint, home, files, options);
+  await writeAll(home, files).catch(async (caught: unknown) => {
+    await rm(home, { recursive: true, force: true });
+    throw new HoldfastError('NoTemporaryFolder', `the files for libpq could not be written into ${folder}`, {
       cause: caught,
     });
   });
   return {
-    env: environment(endpoint, path, folder, options),
-    [Symbol.asyncDispose]: () => rm(path, { force: true }),
+    env,
+    [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }),
   };
+}
+
+/** By name. libpq wants the password and the key to be readable for their owner only, and owned by us. */
+type Files = Readonly<Partial<Record<'password' | 'authorities' | 'certificate' | 'key', string>>>;
+
+function filesOf(endpoint: Endpoint): Files {
+  const { password, certificate } = endpoint.login;
+  return {
+    ...(password === undefined ? {} : { password: passwordFile(password) }),
+    ...(verifies(endpoint) ? { authorities: authoritiesOf(endpoint) } : {}),
+    ...(certificate === undefined ? {} : { certificate: certificate.chain, key: certificate.key }),
+  };
+}
+
+async function writeAll(home: string, files: Files): Promise<void> {
+  await mkdir(home, { mode: 0o700 });
+  for (const [name, text] of Object.entries(files)) {
+    await writeFile(join(home, name), text, { mode: 0o600, flag: 'wx' });
+  }
 }
 
 /**
@@ -48,24 +71,27 @@ export function passwordFile(password: string): string {
 
 function environment(
   endpoint: Endpoint,
-  passFile: string,
   home: string,
+  files: Files,
   options: readonly string[],
 ): Readonly<Record<string, string>> {
+  const paths = Object.fromEntries(Object.keys(files).map((name) => [name, join(home, name)]));
   return {
     LC_ALL: 'C.UTF-8',
-    // libpq looks for certificates and services in ~/.postgresql; none of them are ours.
+    // libpq looks for certificates and services in ~/.postgresql, and there are none.
     HOME: home,
     PGHOST: endpoint.host,
     PGPORT: String(endpoint.port),
     PGUSER: endpoint.login.username,
-    PGPASSFILE: passFile,
+    // Also where there is no password: else libpq would look elsewhere.
+    PGPASSFILE: join(home, 'password'),
     PGAPPNAME: endpoint.applicationName,
     PGCONNECT_TIMEOUT: String(CONNECT_TIMEOUT_S),
-    PGSSLMODE: 'prefer',
     PGGSSENCMODE: 'disable',
-    // libpq before 16 ignores this in silence; the image has a newer one.
-    PGREQUIREAUTH: 'scram-sha-256,md5',
-    PGOPTIONS: options.map((option) => `-c ${option}`).join(' '),
+    ...tlsEnvironment(endpoint, paths),
+    // libpq before 16 ignores this and PGSSLCERTMODE in silence; the image has a newer one.
+    PGREQUIREAUTH: [...methodsOf(endpoint)].map((method) => (method === 'cert' ? 'none' : method)).join(','),
+    PGCHANNELBINDING: endpoint.login.channelBinding === true ? 'require' : 'prefer',
+    ...(options.length === 0 ? {} : { PGOPTIONS: options.map((option) => `-c ${option}`).join(' ') }),
   };
 }

@@ -6,7 +6,7 @@ import type { Session } from './connection.ts';
  * Advisory locks of a session in the maintenance database. Only here can be seen that two host names are one server.
  *
  * Every operation on one database holds the server's key shared and the database's own key exclusive; an operation on
- * the whole server would hold the server's key exclusive. Keys are the first 64 bits of a SHA-256, so that no other
+ * the whole server holds the server's key exclusive. Keys are the first 64 bits of a SHA-256, so that no other
  * program meets them by accident. They are part of the contract with older and newer versions of ourselves.
  */
 const SERVER_KEY = lockKey('holdfast/server');
@@ -25,6 +25,12 @@ export async function lockDatabase(session: Session, database: string): Promise<
   if (!(await tryLock(session, 'pg_try_advisory_lock', databaseKey(database)))) {
     throw await busy(session, databaseKey(database), `database "${database}"`);
   }
+}
+
+/** The lock on everything: nobody else works on any database of the server meanwhile. */
+export async function lockServer(session: Session): Promise<void> {
+  if (await tryLock(session, 'pg_try_advisory_lock', SERVER_KEY)) return;
+  throw await busy(session, SERVER_KEY, 'a database of this server, or all of it,');
 }
 
 async function tryLock(session: Session, attempt: string, key: string): Promise<boolean> {

@@ -4,14 +4,18 @@ import type { Session } from './connection.ts';
 /** One round would do with every pooler we know; more cost nothing and cover one that takes turns among its connections. */
 const ROUNDS = 5;
 
+/** Where the server's process is the announced one, nothing stands in between. */
+export function isPooled({ announcedPid, pid }: Session): boolean {
+  return announcedPid !== pid;
+}
+
 /**
  * A pooler in transaction mode gives each transaction to whatever server session is free: our locks would belong to
- * nobody, and the snapshot of a dump to somebody else. Where the server's process is the announced one, nothing stands in
- * between. Otherwise a second client begins a transaction, which in that mode either gets the first client's server
- * session or leaves the first client with another one.
+ * nobody, and the snapshot of a dump to somebody else. A second client begins a transaction, which in that mode either gets
+ * the first client's server session or leaves the first client with another one.
  */
 export async function refuseTransactionPooler(session: Session, another: () => Promise<Session>): Promise<void> {
-  if (session.announcedPid === session.pid) return;
+  if (!isPooled(session)) return;
   await using second = await another();
   for (let round = 0; round < ROUNDS; round += 1) {
     if (await sharesSessions(session, second)) throw refusal();

@@ -80,7 +80,7 @@ function propertiesOf(row: DatabaseRow, settings: DatabaseSetting[], comment: st
 }
 
 /** The catalogue keeps `name=value`; a name has no `=`, a value may. */
-function settingOf({ role, item }: { readonly role: string | null; readonly item: string }): DatabaseSetting {
+export function settingOf({ role, item }: { readonly role: string | null; readonly item: string }): DatabaseSetting {
   const split = item.indexOf('=');
   return { ...(role === null ? {} : { role }), name: item.slice(0, split), value: item.slice(split + 1) };
 }

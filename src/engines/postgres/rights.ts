@@ -9,6 +9,8 @@ export interface PlanInput {
   readonly database: string;
   readonly maintenanceDatabase: string;
   readonly request: Pick<TargetRequest, 'onConflict' | 'sourceMajor' | 'contents' | 'run'>;
+  /** Roles that the restore makes before it needs them. */
+  readonly rolesToMake?: ReadonlySet<string>;
 }
 
 type Rule = (input: PlanInput) => readonly Failure[];
@@ -68,8 +70,9 @@ const mayCreateDatabases: Rule = ({ facts }) =>
   );
 
 /** The new database will belong to the owner; we must be able to give it away and still rename it. */
-const mayActForOwner: Rule = ({ facts, database }) => {
+const mayActForOwner: Rule = ({ facts, database, rolesToMake }) => {
   const { owner, self, live, server } = facts;
+  if (rolesToMake?.has(owner.name) === true) return [];
   if (!owner.exists) {
     return when(
       true,
@@ -94,9 +97,9 @@ function grantOf(owner: string, self: string, major: number, isMember: boolean):
   return isMember ? `ALTER ROLE ${identifier(self)} INHERIT;` : `GRANT ${identifier(owner)} TO ${identifier(self)};`;
 }
 
-const rolesExist: Rule = ({ facts }) =>
+const rolesExist: Rule = ({ facts, rolesToMake }) =>
   facts.missingRoles
-    .filter((role) => role !== facts.owner.name)
+    .filter((role) => role !== facts.owner.name && rolesToMake?.has(role) !== true)
     .map((role) => ({
       reason: 'RoleMissing',
       message: `role "${role}" has privileges or settings in the archive's database, and does not exist on this server`,
@@ -226,10 +229,21 @@ const liveIsOrdinary: Rule = ({ facts, database }) => {
   ];
 };
 
+/** Put in the place of a whole database, a part would be all that is left of it. */
+const aPartReplacesNothing: Rule = ({ facts, database, request }) => {
+  const objects = facts.live?.objects ?? 0;
+  return when(
+    request.contents.selection !== undefined && objects > 0,
+    'PartialArchive',
+    `the archive is a part of a database, and "${database}" has ${objects} objects in it that it would replace`,
+    'make a Restore with another target.postgresql.database, a name that does not exist yet, and take from there what is wanted',
+  );
+};
+
 const emptyUnlessReplaced: Rule = ({ facts, database, request }) => {
   const objects = facts.live?.objects ?? 0;
   return when(
-    request.onConflict === 'Fail' && objects > 0,
+    request.onConflict === 'Fail' && objects > 0 && request.contents.selection === undefined,
     'TargetNotEmpty',
     `database "${database}" has ${objects} objects in it, and onConflict is Fail`,
     'make a Restore with onConflict: Replace, or with another target.postgresql.database',
@@ -273,6 +287,7 @@ const RULES: readonly Rule[] = [
   writable,
   newEnough,
   liveIsOrdinary,
+  aPartReplacesNothing,
   emptyUnlessReplaced,
   encodingHolds,
   namesAreFree,

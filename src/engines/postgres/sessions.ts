@@ -9,14 +9,18 @@ const ROUND_MS = 25;
 const END_ALL = `
   SELECT pg_terminate_backend(a.pid)
   FROM pg_stat_activity a LEFT JOIN pg_roles r ON r.oid = a.usesysid
-  WHERE a.datid = $1::oid AND a.pid <> pg_backend_pid() AND (
+  WHERE a.datid = ANY ($1::oid[]) AND a.pid <> pg_backend_pid() AND (
     (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
     OR (NOT r.rolsuper AND (pg_has_role(a.usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE'))))`;
 
-/** Ends the sessions of a database, and those that come after them, until told to stop. */
-export async function endSessionsUntil(session: Session, databaseOid: string, stop: AbortSignal): Promise<void> {
+/** Ends the sessions of databases, and those that come after them, until told to stop. */
+export async function endSessionsUntil(
+  session: Session,
+  databaseOids: readonly string[],
+  stop: AbortSignal,
+): Promise<void> {
   while (!stop.aborted) {
-    await session.query(END_ALL, [databaseOid]).catch((caught: unknown) => {
+    await session.query(END_ALL, [databaseOids]).catch((caught: unknown) => {
       // A session that changed its role in this instant; the next round sees it as it is.
       if (codeOf(caught) !== '42501') throw caught;
     });

@@ -1,46 +1,79 @@
+import type { Selection } from '../../api/postgresql-selection.ts';
 import type { DatabaseAccess } from '../../api/task.ts';
-import type { EngineContext, Login, Source } from '../engine.ts';
+import type { DatabaseSource, EngineContext, Login, Source } from '../engine.ts';
 import { connect } from './connection.ts';
 import { dump, readToEnd } from './dump.ts';
 import { attempting, connectFault } from './faults.ts';
 import { type Hold, hold } from './hold.ts';
-import { libpq } from './libpq.ts';
+import { type Libpq, libpq } from './libpq.ts';
 import { listTables } from './objects.ts';
 import { describeDatabase } from './properties.ts';
 import { publicSchemaOwner } from './public-schema.ts';
+import { refuseUnreadable } from './read-rights.ts';
+import { type Part, partOf } from './selection.ts';
 import { sessionName } from './session-name.ts';
-import { patienceOptions } from './settings.ts';
-import { findTools } from './tools.ts';
+import { sessionOptions } from './settings.ts';
+import { findTools, type Tools } from './tools.ts';
 
-export function openSource(database: DatabaseAccess, login: Login, context: EngineContext): Promise<Source> {
-  return attempting('opening the source', context.signal, () => open(database, login, context));
+export function openSource(
+  database: DatabaseAccess,
+  login: Login,
+  context: EngineContext,
+  selection?: Selection,
+): Promise<Source> {
+  return attempting('opening the source', context.signal, () => open(database, login, context, selection));
 }
 
-async function open(database: DatabaseAccess, login: Login, context: EngineContext): Promise<Source> {
+async function open(
+  database: DatabaseAccess,
+  login: Login,
+  context: EngineContext,
+  selection: Selection | undefined,
+): Promise<Source> {
   await using stack = new AsyncDisposableStack();
   const held = stack.use(await hold(database, login, sessionName('backup', context.run), context));
-  const { session, signal } = held;
-  const tools = await findTools(session.server.major);
+  const tools = await findTools(held.session.server.major);
   const endpoint = held.endpoint(database.database);
-  const facts = await describeDatabase(session, database.database);
-  if (facts === undefined) throw connectFault({ code: '3D000' }, endpoint);
-  const { tables, publicOwner } = await lookInside(held, database.database);
-  const access = stack.use(await libpq(endpoint, context.temporary, patienceOptions(session.server.major)));
-
+  const access = stack.use(await libpq(endpoint, context.temporary, sessionOptions(held)));
+  const source = await databaseSource({ held, tools, access }, database.database, selection);
+  if (source === undefined) throw connectFault({ code: '3D000' }, endpoint);
   const owned = stack.move();
+  return { server: held.session.server, ...source, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** What dumps are started with; the same for every database of the server. */
+export interface DumpMeans {
+  readonly held: Hold;
+  readonly tools: Tools;
+  readonly access: Libpq;
+}
+
+/** Undefined where there is no such database. */
+export async function databaseSource(
+  { held, tools, access }: DumpMeans,
+  database: string,
+  selection?: Selection,
+): Promise<DatabaseSource | undefined> {
+  const { session, signal } = held;
+  const facts = await describeDatabase(session, database);
+  if (facts === undefined) return undefined;
+  const { part, publicOwner } = await lookInside(held, database, selection);
   return {
-    server: session.server,
     tool: tools.version,
     properties: { ...facts.properties, ...(publicOwner === undefined ? {} : { publicSchemaOwner: publicOwner }) },
-    tables,
-    dump: () => dump({ database: database.database, tools, libpq: access, session, signal }),
+    tables: part.tables,
+    dump: () => dump({ database, tools, libpq: access, session, signal, selection: part.args }),
     readToEnd: () => readToEnd(tools, access, signal),
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
 /** Also shows, before the run counts as begun, that the role gets into the database. */
-async function lookInside(held: Hold, database: string) {
+async function lookInside(held: Hold, database: string, selection: Selection | undefined) {
   await using inside = await connect(held.endpoint(database), held.signal);
-  return { tables: await listTables(inside), publicOwner: await publicSchemaOwner(inside) };
+  const part: Part =
+    selection === undefined
+      ? { tables: await listTables(inside), args: [], left: [], rowless: [] }
+      : await partOf(inside, selection);
+  await refuseUnreadable(inside, part.left, part.rowless);
+  return { part, publicOwner: await publicSchemaOwner(inside) };
 }

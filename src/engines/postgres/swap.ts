@@ -29,11 +29,8 @@ const ATTEMPTS = 3;
 const SETTLE_MS = 30_000;
 const SETTLE_ROUND_MS = 100;
 
-export interface SwapJob {
-  /** In the maintenance database, for looking. */
-  readonly session: Session;
-  /** Another one, in the maintenance database. */
-  open(): Promise<Session>;
+/** A database that goes live, and the one whose place it takes. */
+export interface SwapPlace {
   readonly database: string;
   readonly scratch: DatabaseFacts;
   readonly scratchName: string;
@@ -42,6 +39,17 @@ export interface SwapJob {
   readonly live: DatabaseFacts | undefined;
   /** For a database that replaces none. */
   readonly comment: string | undefined;
+}
+
+export interface SwapJob {
+  /** In the maintenance database, for looking. */
+  readonly session: Session;
+  /** Another one, in the maintenance database. */
+  open(): Promise<Session>;
+  /** At least one; all of them go live in one commit, or none. */
+  readonly places: readonly [SwapPlace, ...SwapPlace[]];
+  /** What belongs to the same commit. */
+  readonly also: readonly string[];
   readonly run: RestoreIdentity;
   /** After this instant nothing may go live. */
   readonly fence: Date;
@@ -55,7 +63,7 @@ export interface SwapSeams {
   before(statement: string): Promise<void>;
 }
 
-/** Resolves when the new database is live; on any other end nothing has changed, except under `SwapUnknown`. */
+/** Resolves when the new databases are live; on any other end nothing has changed, except under `SwapUnknown`. */
 export async function swap(job: SwapJob): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     checkFence(job);
@@ -86,9 +94,9 @@ async function attemptSwap(job: SwapJob): Promise<void> {
 
 /** Sessions left on the scratch database are our own loader's, which may take a moment to go. */
 async function endSessionsOf(job: SwapJob, ender: Session, stop: AbortSignal): Promise<void> {
-  const oids = [job.scratch.oid, ...(job.live === undefined ? [] : [job.live.oid])];
+  const oids = job.places.flatMap(({ scratch, live }) => [scratch.oid, ...(live === undefined ? [] : [live.oid])]);
   // Whether it could end them is seen by the rename; that it could not even ask is not a failure of the swap.
-  await Promise.all(oids.map((oid) => endSessionsUntil(ender, oid, stop).catch(() => {})));
+  await endSessionsUntil(ender, oids, stop).catch(() => {});
 }
 
 async function transact(job: SwapJob, swapper: Session): Promise<void> {
@@ -106,9 +114,14 @@ async function transact(job: SwapJob, swapper: Session): Promise<void> {
       `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`,
     ].join('; '),
   );
-  if (job.live !== undefined) await say(rename(job.database, job.previousName));
-  await say(rename(job.scratchName, job.database));
-  for (const statement of await notesAndDoors(job, swapper)) await say(statement);
+  for (const { live, database, scratchName, previousName } of job.places) {
+    if (live !== undefined) await say(rename(database, previousName));
+    await say(rename(scratchName, database));
+  }
+  for (const place of job.places) {
+    for (const statement of await notesAndDoors(job, place, swapper)) await say(statement);
+  }
+  for (const statement of job.also) await say(statement);
   checkFence(job);
   await say('COMMIT');
 }
@@ -116,22 +129,23 @@ async function transact(job: SwapJob, swapper: Session): Promise<void> {
 const rename = (from: string, to: string) => `ALTER DATABASE ${identifier(from)} RENAME TO ${identifier(to)}`;
 
 /** The comments are read only now, when the renames hold their locks. */
-async function notesAndDoors(job: SwapJob, swapper: Session): Promise<readonly string[]> {
-  await found(swapper, job.database, job.scratch.oid);
-  const old = job.live === undefined ? undefined : await found(swapper, job.previousName, job.live.oid);
-  const comment = old === undefined ? job.comment : old.notes.comment;
+async function notesAndDoors(job: SwapJob, place: SwapPlace, swapper: Session): Promise<readonly string[]> {
+  const { database, scratch, live, previousName } = place;
+  await found(swapper, database, scratch.oid);
+  const old = live === undefined ? undefined : await found(swapper, previousName, live.oid);
+  const comment = old === undefined ? place.comment : old.notes.comment;
   const notes: DatabaseNotes = {
     ...(comment === undefined ? {} : { comment }),
     restores: [...(old?.notes.restores ?? []), markOf(job)],
   };
   return [
-    commentOn(job.database, notes),
-    `ALTER DATABASE ${identifier(job.database)} ALLOW_CONNECTIONS true`,
+    commentOn(database, notes),
+    `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS true`,
     ...(old === undefined
       ? []
       : [
-          commentOn(job.previousName, { ...old.notes, previousOf: job.run.uid }),
-          `ALTER DATABASE ${identifier(job.previousName)} ALLOW_CONNECTIONS false`,
+          commentOn(previousName, { ...old.notes, previousOf: job.run.uid }),
+          `ALTER DATABASE ${identifier(previousName)} ALLOW_CONNECTIONS false`,
         ]),
   ];
 }
@@ -153,11 +167,14 @@ function markOf({ run, seams }: SwapJob): DatabaseNotes['restores'][number] {
   return { namespace, name, uid, specHash, cluster, time: seams.now().toISOString() };
 }
 
-function checkFence({ seams, fence, database }: SwapJob): void {
+const namesOf = ({ places }: SwapJob) => places.map(({ database }) => `"${database}"`).join(', ');
+
+function checkFence(job: SwapJob): void {
+  const { seams, fence } = job;
   if (seams.now() < fence) return;
   throw new HoldfastError(
     'FencePassed',
-    `database "${database}" was not replaced: the instant until which this run might do so, ${fence.toISOString()}, has passed`,
+    `database ${namesOf(job)} was not replaced: the instant until which this run might do so, ${fence.toISOString()}, has passed`,
     { hint: 'make a new Restore, with a larger activeDeadlineSeconds if loading takes that long' },
   );
 }
@@ -168,10 +185,12 @@ function isInUse(caught: unknown): boolean {
 }
 
 async function inUse(job: SwapJob, cause: unknown): Promise<HoldfastError> {
-  const left = job.live === undefined ? [] : await sessionsOf(job.session, job.live.oid).catch(() => []);
+  const live = job.places.flatMap((place) => place.live ?? []);
+  const found = await Promise.all(live.map(({ oid }) => sessionsOf(job.session, oid).catch(() => [])));
+  const left = found.flat();
   return new HoldfastError(
     'SessionsRemain',
-    `database "${job.database}" could not be replaced while it is in use${left.length === 0 ? '' : ` by ${left.join(', ')}`}: ${messageOf(cause)}`,
+    `database ${namesOf(job)} could not be replaced while it is in use${left.length === 0 ? '' : ` by ${left.join(', ')}`}: ${messageOf(cause)}`,
     { hint: 'stop what uses the database, then make a new Restore', cause },
   );
 }
@@ -185,11 +204,13 @@ async function committed(job: SwapJob, swapper: Session): Promise<boolean> {
   try {
     await job.session.query('SELECT pg_terminate_backend($1)', [swapper.pid]);
     if (!(await isGone(job.session, swapper.pid))) throw new Error('its server process does not end');
-    return (await describeDatabase(job.session, job.database))?.oid === job.scratch.oid;
+    // All went live, or none: one tells.
+    const [{ database, scratch }] = job.places;
+    return (await describeDatabase(job.session, database))?.oid === scratch.oid;
   } catch (caught) {
     throw new HoldfastError(
       'SwapUnknown',
-      `the connection was lost at the swap, and whether database "${job.database}" was replaced cannot be told: ${messageOf(caught)}`,
+      `the connection was lost at the swap, and whether database ${namesOf(job)} was replaced cannot be told: ${messageOf(caught)}`,
       { hint: "the database's comment tells: a restore that went live is noted there", cause: caught },
     );
   }

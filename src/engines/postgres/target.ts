@@ -18,12 +18,12 @@ import { settlePublicSchema } from './public-schema.ts';
 import { refusalsOf } from './rights.ts';
 import { createScratch } from './scratch.ts';
 import { sessionName } from './session-name.ts';
-import { patienceOptions } from './settings.ts';
+import { loadOptions } from './settings.ts';
 import { identifier } from './sql.ts';
-import { type SwapSeams, swap } from './swap.ts';
+import { type SwapPlace, type SwapSeams, swap } from './swap.ts';
 import { findTools, type Tools } from './tools.ts';
 
-const NO_SEAMS: SwapSeams = { now, before: async () => {} };
+export const NO_SEAMS: SwapSeams = { now, before: async () => {} };
 
 export function openTarget(
   access: DatabaseAccess,
@@ -45,14 +45,12 @@ async function open(
   await using stack = new AsyncDisposableStack();
   const held = stack.use(await hold(access, login, sessionName('restore', request.run), context));
   const tools = await findTools(held.session.server.major);
-  // Objects are made one statement at a time; that they are on disk is seen to by the commit of the swap, which comes after.
-  const options = [...patienceOptions(held.session.server.major), 'synchronous_commit=off'];
-  const programs = stack.use(await libpq(held.endpoint(access.database), context.temporary, options));
+  const programs = stack.use(await libpq(held.endpoint(access.database), context.temporary, loadOptions(held)));
   const owned = stack.move();
   return targetOf({ access, request, held, tools, programs, seams, dispose: () => owned.disposeAsync() });
 }
 
-interface Parts {
+export interface Parts {
   readonly access: DatabaseAccess;
   readonly request: TargetRequest;
   readonly held: Hold;
@@ -62,7 +60,7 @@ interface Parts {
   dispose(): Promise<void>;
 }
 
-function targetOf(parts: Parts): Target {
+export function targetOf(parts: Parts): Target {
   const { access, request, held, tools, programs } = parts;
   const { scratchDatabase, previousDatabase, run } = request;
   return {
@@ -96,13 +94,27 @@ async function settle({ held, request }: Parts, owner: string | null): Promise<v
   await settlePublicSchema(inside, owner);
 }
 
-const planBase = ({ access, request }: Parts) => ({
+export const planBase = ({ access, request }: Parts) => ({
   database: access.database,
   maintenanceDatabase: access.maintenanceDatabase,
   request,
 });
 
 async function goLive(parts: Parts, fence: Date): Promise<SwapOutcome> {
+  const { request, held } = parts;
+  const place = await readyPlace(parts);
+  await swap({ ...swapBase(parts), places: [place], also: [], run: request.run, fence });
+  if (place.live === undefined) return {};
+  return request.onConflict === 'Fail' ? discardEmpty(held, request) : { previousDatabase: request.previousDatabase };
+}
+
+export function swapBase({ access, held, seams }: Pick<Parts, 'access' | 'held' | 'seams'>) {
+  const open = () => connect(held.endpoint(access.maintenanceDatabase), held.signal);
+  return { session: held.session, open, seams };
+}
+
+/** Makes the loaded database ready to go live, and says whose place it takes. Hours may have passed since the plan. */
+export async function readyPlace(parts: Parts): Promise<SwapPlace> {
   const { access, request, held } = parts;
   const facts = await gatherFacts(held, access.database, request);
   refuseWhatChanged(parts, facts);
@@ -111,24 +123,17 @@ async function goLive(parts: Parts, fence: Date): Promise<SwapOutcome> {
   await dress(held.session, request.scratchDatabase, facts.properties);
   const scratch = await describeDatabase(held.session, request.scratchDatabase);
   if (scratch === undefined) throw noScratch(request.scratchDatabase);
-  await swap({
-    session: held.session,
-    open: () => connect(held.endpoint(access.maintenanceDatabase), held.signal),
+  return {
     database: access.database,
     scratch,
     scratchName: request.scratchDatabase,
     previousName: request.previousDatabase,
     live: facts.live,
     comment: facts.properties.comment,
-    run: request.run,
-    fence,
-    seams: parts.seams,
-  });
-  if (facts.live === undefined) return {};
-  return request.onConflict === 'Fail' ? discardEmpty(parts) : { previousDatabase: request.previousDatabase };
+  };
 }
 
-/** Hours may have passed since the plan. Sessions are not looked at: some go by themselves, and the swap tries more than once. */
+/** Sessions are not looked at: some go by themselves, and the swap tries more than once. */
 function refuseWhatChanged(parts: Parts, facts: TargetFacts): void {
   if (facts.scratch.notes?.scratchOf !== parts.request.run.uid) throw noScratch(facts.scratch.name);
   const [refusal] = refusalsOf({ ...planBase(parts), facts }).filter(({ reason }) => reason !== 'SessionsInTheWay');
@@ -153,8 +158,10 @@ async function giveExtensions({ held, request }: Parts, facts: TargetFacts): Pro
  * With onConflict Fail the replaced database was empty when we looked. Should somebody have written to it between that
  * look and the swap, it is kept.
  */
-async function discardEmpty(parts: Parts): Promise<SwapOutcome> {
-  const { held, request } = parts;
+export async function discardEmpty(
+  held: Hold,
+  request: Pick<TargetRequest, 'previousDatabase' | 'run'>,
+): Promise<SwapOutcome> {
   const name = request.previousDatabase;
   try {
     await held.session.query(`ALTER DATABASE ${identifier(name)} ALLOW_CONNECTIONS true`);

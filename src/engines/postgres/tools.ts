@@ -1,5 +1,5 @@
 import { access, constants, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../lib/errors.ts';
 import { exitProblem, run } from '../../platform/subprocess.ts';
 
@@ -20,6 +20,15 @@ export async function findTools(major: number, root = process.env['HOLDFAST_POST
   const tools = { pgDump: join(folder, 'pg_dump'), pgRestore: join(folder, 'pg_restore') };
   if (!(await isProgram(tools.pgDump)) || !(await isProgram(tools.pgRestore))) throw await noTools(major, root);
   return { ...tools, version: await versionOf(tools.pgDump) };
+}
+
+/** The program that writes down roles and tablespaces, a neighbour of those that dump; `version` such as `pg_dumpall 17.6`. */
+export async function findDumpAll(tools: Tools): Promise<{ readonly path: string; readonly version: string }> {
+  const path = join(dirname(tools.pgDump), 'pg_dumpall');
+  if (await isProgram(path)) return { path, version: await versionOf(path) };
+  throw new HoldfastError('VersionUnsupported', `this image has no ${path}, which scope Instance needs`, {
+    hint: 'use an image of Holdfast that was built with it',
+  });
 }
 
 async function isProgram(path: string): Promise<boolean> {

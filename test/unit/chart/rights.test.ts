@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { RIGHTS } from '../../../src/kube/rights.ts';
-import { type Manifest, only, render } from './render.ts';
+import { HOME_RIGHTS, RIGHTS, type Right } from '../../../src/kube/rights.ts';
+import { type Manifest, only, refusal, render } from './render.ts';
 
 interface Rule {
   readonly apiGroups: readonly string[];
@@ -29,7 +29,9 @@ describe("the operator's account", () => {
   });
 
   test('is bound to that role alone', async () => {
-    const bindings = (await chart).filter((m) => /^(Cluster)?RoleBinding$/.test(m.kind));
+    // What lives as long as one hook has accounts of its own.
+    const lasting = (await chart).filter(({ metadata }) => metadata.annotations?.['helm.sh/hook'] === undefined);
+    const bindings = lasting.filter((m) => /^(Cluster)?RoleBinding$/.test(m.kind));
     expect(bindings.map(({ roleRef, subjects }) => ({ roleRef, subjects }))).toEqual([
       {
         roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'holdfast' },
@@ -46,6 +48,94 @@ describe("the operator's account", () => {
     expect(words).not.toHaveLength(0);
     expect(words.filter((word) => word.includes('*') || word.startsWith('secrets'))).toEqual([]);
   });
+});
+
+/** Everything of the chart but what lives as long as one hook or one `helm test`. */
+async function confinedTo(watchNamespaces: readonly string[], more: object = {}): Promise<readonly Manifest[]> {
+  const all = await render({}, { file: { clusterName: 'north', watchNamespaces, ...more } });
+  return all.filter(({ metadata }) => metadata.annotations?.['helm.sh/hook'] === undefined);
+}
+
+const table = (rights: readonly Right[]) =>
+  spelledOut(rights.map(({ group, resource, verbs }) => ({ apiGroups: [group], resources: [resource], verbs })));
+
+describe('the account of an operator of some namespaces', () => {
+  test('has every right of src/kube/rights.ts in each of them, the Leases in its own, and nothing else', async () => {
+    const roles = (await confinedTo(['shop', 'billing'])).filter(({ kind }) => kind === 'Role');
+    const rights = roles.map((role) => [role.metadata.namespace, spelledOut(rulesOf(role))]);
+    expect(Object.fromEntries(rights)).toEqual({
+      shop: table(RIGHTS),
+      billing: table(RIGHTS),
+      'holdfast-system': table(HOME_RIGHTS),
+    });
+    expect(table(HOME_RIGHTS).every((right) => right.endsWith(' coordination.k8s.io/leases'))).toBe(true);
+  });
+
+  test('has no ClusterRole: each Role is bound where it is, to that account', async () => {
+    const manifests = await confinedTo(['shop']);
+    const bindings = manifests.filter(({ kind }) => /^(Cluster)?RoleBinding$/.test(kind));
+    const subjects = [{ kind: 'ServiceAccount', name: 'holdfast', namespace: 'holdfast-system' }];
+    const bound = (name: string) => ({
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
+      subjects,
+    });
+    expect(bindings).toMatchObject([
+      { metadata: { namespace: 'holdfast-system' }, ...bound('holdfast-operator-leases') },
+      { metadata: { namespace: 'shop' }, ...bound('holdfast-operator') },
+    ]);
+    const clusterRoles = manifests.filter(({ kind }) => kind === 'ClusterRole').map(({ metadata }) => metadata.name);
+    expect(clusterRoles).toEqual(['holdfast-view', 'holdfast-edit']);
+  });
+
+  test('has both Roles where its own namespace is among them', async () => {
+    const roles = (await confinedTo(['holdfast-system'])).filter(({ kind }) => kind === 'Role');
+    expect(roles.map(({ metadata }) => metadata.name).sort()).toEqual([
+      'holdfast-operator',
+      'holdfast-operator-leases',
+    ]);
+  });
+
+  test('has Roles of the same names in every release, so that Helm refuses a second operator of a namespace', async () => {
+    const values = { clusterName: 'north', watchNamespaces: '{shop}' };
+    const names = async (release: string) =>
+      (await render(values, { release, show: ['templates/roles.yaml'] })).map(({ metadata }) => metadata.name);
+    expect(await names('blue')).toEqual(await names('green'));
+  });
+
+  test('is told the same namespaces that it has rights in', async () => {
+    const deployment = only(await confinedTo(['shop', 'billing']), 'Deployment');
+    expect(JSON.stringify(deployment)).toContain('{"name":"HOLDFAST_WATCH_NAMESPACES","value":"shop,billing"}');
+    expect(JSON.stringify(only(await chart, 'Deployment'))).not.toContain('HOLDFAST_WATCH_NAMESPACES');
+  });
+});
+
+describe('an install without a right on the cluster', () => {
+  /** Kinds of Kubernetes that are in a namespace, of those that this chart uses. */
+  const NAMESPACED = [
+    ...['ConfigMap', 'Deployment', 'Job', 'NetworkPolicy', 'Pod', 'PodDisruptionBudget', 'Role', 'RoleBinding'],
+    ...['Service', 'ServiceAccount'],
+  ];
+
+  test('makes nothing outside of namespaces, not even by a hook', async () => {
+    const file = { clusterName: 'north', watchNamespaces: ['shop'], clusterObjects: false };
+    const manifests = await render({}, { file });
+    const outside = manifests.filter(({ kind }) => !NAMESPACED.includes(kind)).map(({ kind }) => kind);
+    expect(outside).toEqual([]);
+    expect(manifests.every(({ metadata }) => metadata.namespace !== undefined)).toBe(true);
+  });
+
+  test('needs namespaces to be named, and says so', async () => {
+    const message = await refusal({ clusterName: 'north', clusterObjects: 'false' });
+    expect(message).toContain('clusterObjects: false needs watchNamespaces');
+  });
+});
+
+test.each([
+  ['a name with a dot', ['a.b']],
+  ['the same one twice', ['shop', 'shop']],
+  ['an empty name', ['']],
+])('watchNamespaces with %s are refused', async (_what, watchNamespaces) => {
+  expect(await refusal({}, { file: { clusterName: 'north', watchNamespaces } })).toContain('watchNamespaces');
 });
 
 describe('people, by the aggregated roles', () => {

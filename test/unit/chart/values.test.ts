@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { only, render, renderText } from './render.ts';
+import { only, render, renderReusing, renderText } from './render.ts';
 
 const values = { clusterName: 'north' };
 
@@ -30,6 +30,20 @@ describe('the chart asks for what only a person can know, and for nothing else',
     await expect(render(values, { kubernetes: '1.30.9' })).rejects.toThrow(/incompatible with Kubernetes/);
     expect(await render(values, { kubernetes: 'v1.31.2-eks-1' })).not.toHaveLength(0);
   });
+});
+
+/** All the values that the first chart had. */
+const FIRST = {
+  ...values,
+  image: { repository: 'localhost/holdfast', tag: '', pullPolicy: 'IfNotPresent' },
+  replicas: 2,
+  logLevel: 'info',
+  resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+  runner: { resources: {} },
+};
+
+test('the values of an older chart alone, as --reuse-values gives them, make what the defaults make', async () => {
+  expect(await renderReusing(FIRST)).toBe(await renderText(values));
 });
 
 describe('what it makes of the values', () => {

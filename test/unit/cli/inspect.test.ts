@@ -43,6 +43,20 @@ test('a database name that a shell would take apart is quoted', () => {
   expect(text).toContain("--dbname='o'\\''rders; rm_by_hand'");
 });
 
+test('a backup of a part says which, with names as SQL writes them', () => {
+  const postgresql = {
+    ...aBackup().spec.source.postgresql,
+    include: { schemas: ['app', 'App'], tables: [{ schema: 'audit', name: 'a.b' }] },
+    exclude: { tableData: [{ schema: 'app', name: 'say "hi"' }] },
+  };
+  const whole = encrypted([READER]);
+  const text = (backup: Backup) => inspectText({ backup, keys: [], store: undefined }, noonPlus(60));
+  expect(text({ ...whole, spec: { ...aBackup().spec, source: { postgresql } } })).toMatch(
+    /part of it: +only schemas app, "App"\n +only tables audit\."a\.b"\n +without rows of app\."say ""hi"""\n +restores to a database that is empty/,
+  );
+  expect(text(whole)).not.toContain('part of');
+});
+
 test('what is not Complete has no commands, and says why it is not', () => {
   const failure = { reason: 'HostUnreachable', message: 'no answer', hint: 'start it' };
   const text = inspectText(
@@ -52,4 +66,17 @@ test('what is not Complete has no commands, and says why it is not', () => {
   expect(text).not.toContain('BY HAND');
   expect(text).toMatch(/failure: +HostUnreachable: no answer\n +next: start it/);
   expect(text).toContain('cellar, which is no longer there');
+});
+
+test('a backup of a whole server says so, and leaves the commands for its parts to its contents', () => {
+  const whole = encrypted([READER]);
+  const { database: _, ...postgresql } = whole.spec.source.postgresql;
+  const backup: Backup = {
+    ...whole,
+    spec: { ...whole.spec, source: { postgresql: { ...postgresql, scope: 'Instance' } } },
+  };
+  const text = inspectText({ backup, keys: [], store: undefined }, noonPlus(60));
+  expect(text).toMatch(/database: +every database on pg\.shop\.svc:5432/);
+  expect(text).toContain("$(jq -r .contents.key manifest.json)\" | zstd -d | jq -r '.recipe[]'");
+  expect(text).not.toContain('pg_restore');
 });

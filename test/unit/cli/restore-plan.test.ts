@@ -30,6 +30,7 @@ test('a plan says what, from where, into what, what is replaced, who rests and w
   const text = planText(aPlan(), noonPlus(7_200));
   expect(text).toContain('nightly, of 2h ago (2026-11-24T12:00:00Z)');
   expect(text).toContain('into:              orders on pg.shop.svc:5432');
+  expect(text).toMatch(/connecting: +with the Secret \S+, TLS mode prefer/);
   expect(text).toContain('replaced in one step');
   expect(text).toContain('kept 24h under another name');
   expect(text).toContain('Deployment web, then back to 3');
@@ -49,6 +50,26 @@ test('what is dropped at once is said to be dropped', () => {
   expect(planText(aPlan({ spec }), noonPlus(0))).toContain('the replaced one is then dropped');
 });
 
+function ofServer() {
+  const backup = aCompleteBackup();
+  const { database: _, ...postgresql } = backup.spec.source.postgresql;
+  return { ...backup, spec: { ...backup.spec, source: { postgresql: { ...postgresql, scope: 'Instance' as const } } } };
+}
+
+const fromOne = (database: string, target?: string) => ({
+  ...aRestore().spec,
+  from: { backupRef: { name: 'nightly' }, database },
+  ...(target === undefined ? {} : { target: { postgresql: { database: target } } }),
+});
+
+test('of a whole server every database is restored, or the one that is named', () => {
+  const all = planText(aPlan({ backup: ofServer() }), noonPlus(0));
+  expect(all).toContain('into:              every database on pg.shop.svc:5432');
+  const one = planText(aPlan({ backup: ofServer(), spec: fromOne('stock', 'copy') }), noonPlus(0));
+  expect(one).toContain('of:                stock on pg.shop.svc:5432');
+  expect(one).toContain('into:              copy on pg.shop.svc:5432');
+});
+
 describe('a restore that cannot end well is not begun', () => {
   test.each<[string, Partial<PlanFacts>, string | undefined]>([
     ['all is there', {}, undefined],
@@ -62,6 +83,14 @@ describe('a restore that cannot end well is not begun', () => {
     ['a workload may not be looked at', { workloads: [{ workload: WEB, replicas: 'unknown' }] }, undefined],
     ['no private key is known', { key: aKey() }, 'NoIdentity'],
     ['the key is gone', { key: undefined }, 'NoIdentity'],
+    ['one database of a whole server', { backup: ofServer(), spec: fromOne('stock', 'copy') }, undefined],
+    [
+      'a whole server into one database',
+      { backup: ofServer(), spec: { ...aRestore().spec, target: { postgresql: { database: 'copy' } } } },
+      'InstanceNeedsDatabase',
+    ],
+    ['its own database by name', { spec: fromOne('orders') }, undefined],
+    ['another database by name', { spec: fromOne('stock') }, 'DatabaseNotInArchive'],
     ['the key is brought along', { key: undefined, identityFile: 'team.key' }, undefined],
   ])('%s', (_what, more, reason) => {
     expect(reasonOf(aPlan(more))).toBe(reason);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { Backup } from '../../../src/api/backup.ts';
 import type { BackupResult, BackupTask } from '../../../src/api/task.ts';
 import { decide, stateOf } from '../../../src/controllers/backup/decide.ts';
 import type { BackupFacts } from '../../../src/controllers/backup/facts.ts';
@@ -23,6 +24,7 @@ function facts(more: Partial<BackupFacts> = {}): BackupFacts {
     key: chooseKey(undefined, [aKey()]),
     runs: [],
     lock: undefined,
+    earlier: [],
     settings: SETTINGS,
     ...more,
   };
@@ -68,6 +70,16 @@ describe('a backup that can start', () => {
     expect(status).toMatchObject({ phase: 'Running', attempts: 1, jobName: 'nightly-backup-11111111-1' });
   });
 
+  test('tells the Job what is selected of the database, and nothing where all of it is', () => {
+    const backup = aBackup();
+    const selection = { include: { schemas: ['app'] }, exclude: { tableData: [{ schema: 'app', name: 'event' }] } };
+    const source = { postgresql: { ...backup.spec.source.postgresql, ...selection } };
+    const task = (of: Backup) => JSON.stringify(decide(facts({ backup: of }), NOON).actions);
+    const told = JSON.stringify(JSON.stringify({ selection }).slice(1, -1)).slice(1, -1);
+    expect(task({ ...backup, spec: { ...backup.spec, source } })).toContain(told);
+    expect(task(backup)).not.toContain('selection');
+  });
+
   test('takes over a lock whose holder is no more', () => {
     const { actions } = decide(facts({ lock: aLock({ holderAlive: false }) }), NOON);
     expect(actions.map(({ action }) => action)).toEqual(['deleteLease', 'createLease', 'createJob']);
@@ -106,6 +118,67 @@ describe('a backup waits, and says for what', () => {
     expect(status).toMatchObject({ phase: 'Failed', failure: { reason: 'StoreNotFound' } });
     expect(status?.conditions).toContainEqual(expect.objectContaining({ type: 'Failed', status: 'True' }));
   });
+});
+
+describe('of several that wait for one database', () => {
+  const first = (more: Partial<BackupFacts> = {}) => facts({ backup: another('first'), ...more });
+  const ran = (name: string) => ({ reason: 'DatabaseBusy', message: expect.stringContaining(`Backup shop/${name} `) });
+
+  function another(name: string, more: object = {}): BackupFacts['backup'] {
+    const backup = aBackup();
+    return { ...backup, metadata: { ...backup.metadata, name, uid: `uid-of-${name}`, ...more } };
+  }
+
+  test('the first to come starts; the others say for whom they wait, and look again soon', () => {
+    const { actions, status, requeueAfter } = decide(facts({ earlier: [first()] }), NOON);
+    expect(actions).toEqual([]);
+    expect(status).toMatchObject({ phase: 'Pending', failure: ran('first') });
+    expect(requeueAfter).toBeLessThanOrEqual(60_000);
+    expect(decide(first(), NOON).status?.phase).toBe('Running');
+  });
+
+  test('the one at work is named rather than the next in line', () => {
+    const { status } = decide(facts({ lock: aLock(), earlier: [first()] }), NOON);
+    expect(status?.failure?.message).toContain('Restore shop/bring-back is at work');
+  });
+
+  test('a lock that was left behind is for the first, too', () => {
+    const { actions, status } = decide(facts({ lock: aLock({ holderAlive: false }), earlier: [first()] }), NOON);
+    expect([actions, status?.failure]).toEqual([[], ran('first')]);
+  });
+
+  test.each<[string, Partial<BackupFacts>]>([
+    ['for its store', { store: aStore({ ready: false }) }],
+    ['for a key', { key: chooseKey(undefined, []) }],
+    ['for its next attempt', { runs: [aRun({ report: refusal(true), ended: NOON })], backup: another('first', {}) }],
+    ['for its pod', { runs: [aRun({ state: 'active', livingPods: 1, started: false })] }],
+  ])('who waits %s holds nobody up', (_what, world) => {
+    expect(decide(facts({ earlier: [first(world)] }), noonPlus(1)).status?.phase).toBe('Running');
+  });
+
+  test('who has the lock already goes on, whoever came before', () => {
+    const lock = aLock({ holderUid: aBackup().metadata.uid });
+    expect(decide(facts({ lock, earlier: [first()] }), NOON).actions.map(({ action }) => action)).toEqual([
+      'createJob',
+    ]);
+  });
+});
+
+test('while another attempt is at work, what became of the last one can still be read', () => {
+  const failed = aRun({ report: refusal(true) });
+  const again = aRun({ attempt: 2, name: 'nightly-backup-11111111-2', state: 'active', livingPods: 1 });
+  const { status } = decide(facts({ runs: [failed, again] }), noonPlus(40));
+  expect(status?.phase).toBe('Running');
+  expect(status?.conditions?.[0]?.message).toContain('the last attempt ended with AuthenticationFailed: no');
+});
+
+test('what the store says is passed on, its next step too', () => {
+  const store = aStore({ ready: false });
+  const message = 'There is no bucket. Next: Make it.';
+  const conditions = [{ ...condition('Ready', 'False', 'BucketNotFound'), message }];
+  const { status } = decide(facts({ store: { ...store, status: { conditions } } }), NOON);
+  expect(status?.failure?.message).toMatch(/BucketNotFound: There is no bucket\.$/);
+  expect(status?.failure?.hint).toBe('Make it.');
 });
 
 describe('an attempt that ended', () => {

@@ -340,6 +340,14 @@ describe('the ending', () => {
     expect(decision.afterStatus).toEqual([{ action: 'removeFinalizer', finalizer: 'holdfast.dev/restore' }]);
   });
 
+  test('of a whole server names all databases that were replaced', () => {
+    const previousDatabases = ['orders_before_22222222', 'stock_before_22222222'];
+    const report = { command: 'restore', ok: true, result: { previousDatabases } } as const;
+    const run = loading({ state: 'succeeded', livingPods: 0, report });
+    const world = facts({ restore: ended('Restored'), runs: [planned(), run], workloads: [web()] });
+    expect(decide(world, noonPlus(70)).status).toMatchObject({ phase: 'Complete', previousDatabases });
+  });
+
   test('removes scratch after a failure before it says Failed', () => {
     const world = facts({ restore: ended('Failed'), runs: [planned(), over], workloads: [web()] });
     expect(words(world)).toEqual(['createJob']);
@@ -426,5 +434,18 @@ describe('the replaced database', () => {
     expect(JSON.stringify(actions)).toContain('\\"dropPrevious\\":true');
     const run = aRun('expire', { report: { command: 'cleanup', ok: true, result: { restored: true } } });
     expect(decide(facts({ restore: complete(), runs: [run] }), late).status).not.toHaveProperty('previousDatabase');
+  });
+
+  test('is not forgotten while one of many is left', () => {
+    const late = noonPlus(120 + 86_400);
+    const { previousDatabase: _, ...status } = complete().status ?? {};
+    const restore = { ...complete(), status: { ...status, previousDatabases: ['a', 'b'] } };
+    expect(JSON.stringify(decide(facts({ restore }), late).actions)).toContain('\\"dropPrevious\\":true');
+    const left = (previousDatabases: readonly string[]) => {
+      const report = { command: 'cleanup', ok: true, result: { restored: true, previousDatabases } } as const;
+      return decide(facts({ restore, runs: [aRun('expire', { report })] }), late).status;
+    };
+    expect(left(['b'])).toBeUndefined();
+    expect(left([])).not.toHaveProperty('previousDatabases');
   });
 });

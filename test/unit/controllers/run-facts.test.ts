@@ -152,6 +152,13 @@ describe('what holds a run up', () => {
     expect(failure?.hint).toContain('kubectl describe job job-1');
   });
 
+  test('may be a service account that is not there, where the pod asks for one', () => {
+    const job = aJob();
+    const asking = { ...job, spec: { ...job.spec, template: { spec: { serviceAccountName: 'keeper' } } } };
+    expect(holdUpOf(runFacts([asking], [])[0]!, late)?.message).toContain('the ServiceAccount keeper does not exist');
+    expect(holdUpOf(runFacts([job], [])[0]!, late)?.message).not.toContain('ServiceAccount');
+  });
+
   test('is nothing once a container ran', () => {
     expect(holdUpOf(runFacts([aJob()], [aPod({ running: {} })])[0]!, late)).toBeUndefined();
   });

@@ -167,6 +167,23 @@ test('a run that failed never keeps the next from coming', () => {
   expect(status?.consecutiveFailures).toBe(1);
 });
 
+test('a schedule whose newest Backup failed says which and why, until one is Complete again', () => {
+  const schedule = aSchedule({}, { lastScheduleTime: '2026-11-24T03:00:00Z' });
+  const failed = child('02:00:00', 'Failed');
+  const failure = { reason: 'DumpFailed', message: 'it broke.', hint: 'Mend it.' };
+  const broken = { ...failed, status: { ...failed.status, failure } };
+  const said = (children: Backup[]) => {
+    const { status } = decide(facts(schedule, { children }), at('03:10:00'));
+    return [status?.failure?.reason, status?.conditions?.[0]?.status, status?.conditions?.[0]?.message];
+  };
+  expect(said([broken, child('03:00:00', 'Running')])).toEqual([
+    'LastBackupFailed',
+    'True',
+    expect.stringMatching(/^next run at .*Backup nightly-202611240200 failed: DumpFailed: it broke\. Next: Mend it\.$/),
+  ]);
+  expect(said([broken, child('03:00:00', 'Complete')])).toEqual([undefined, 'True', expect.any(String)]);
+});
+
 test('of failed Backups only the newest few stay', () => {
   const children = ['01:00:00', '02:00:00', '03:00:00'].map((time) => child(time, 'Failed'));
   const schedule = aSchedule({ failedBackupsHistoryLimit: 1 }, { lastScheduleTime: '2026-11-24T03:00:00Z' });
@@ -177,7 +194,7 @@ test('of failed Backups only the newest few stay', () => {
 });
 
 test.each([
-  [{ schedule: '0 0 31 2 *' }, 'True', 'Scheduled'],
+  [{ schedule: '0 0 31 2 *' }, 'False', 'NeverComes'],
   [{ schedule: '0 0 * * 9' }, 'False', 'InvalidSchedule'],
   [{ timeZone: 'Mars/Olympus' }, 'False', 'InvalidTimeZone'],
 ])('%j is Ready %s: %s', (spec, ready, reason) => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { BackupStore } from '../../../src/api/backup-store.ts';
+import type { NewJob } from '../../../src/api/kubernetes.ts';
 import { decide as decideKey } from '../../../src/controllers/backup-key/decide.ts';
 import { type BackupStoreFacts, decide, specHash } from '../../../src/controllers/backup-store/decide.ts';
 import type { RunFacts } from '../../../src/controllers/run-facts.ts';
@@ -35,6 +36,50 @@ const fails: Partial<RunFacts> = {
 };
 const ready = (status: object | undefined) =>
   (status as { conditions: { type: string }[] } | undefined)?.conditions.find(({ type }) => type === 'Ready');
+
+describe('what every Job that uses a store is given', () => {
+  const spec = (more: object): BackupStore => ({ ...fresh(), spec: { ...fresh().spec, ...more } });
+  const s3 = fresh().spec.s3;
+  const { credentials: _, ...ambient } = s3;
+  const jobOf = (store: BackupStore) => {
+    const [action] = decide(facts(store), NOON).actions;
+    return (action as unknown as { job: NewJob }).job.spec['template'] as {
+      spec: { serviceAccountName?: string; automountServiceAccountToken: boolean; volumes: { name: string }[] };
+    };
+  };
+  const volume = (store: BackupStore, name: string) => jobOf(store).spec.volumes.find((found) => found.name === name);
+
+  test('is the Secret, and no service account, where the Secret says who it is', () => {
+    expect(volume(fresh(), 'store')).toMatchObject({ secret: { secretName: 'bucket' } });
+    expect(jobOf(fresh()).spec.serviceAccountName).toBeUndefined();
+  });
+
+  test('is the service account, and no Secret and no token of Kubernetes, where the cloud says who it is', () => {
+    const store = spec({ s3: ambient, serviceAccountName: 'keeper' });
+    expect(volume(store, 'store')).toBeUndefined();
+    expect(jobOf(store).spec).toMatchObject({ serviceAccountName: 'keeper', automountServiceAccountToken: false });
+  });
+
+  test.each([
+    [{ caConfigMapRef: { name: 'ca', key: 'ca.crt' } }, { configMap: { name: 'ca', optional: true } }],
+    [{ caSecretRef: { name: 'ca', key: 'ca.crt' } }, { secret: { secretName: 'ca', optional: true } }],
+  ])('is the file of the authority, and nothing else of what holds it: %j', (tls, expected) => {
+    const [[kind, inside]] = Object.entries(expected) as [[string, object]];
+    expect(volume(spec({ s3: { ...s3, tls } }), 'store-ca')).toMatchObject({
+      [kind]: { ...inside, items: [{ key: 'ca.crt', path: 'ca.crt' }] },
+    });
+  });
+
+  test('another service account, another authority or another key in the Secret is tried anew', () => {
+    const hashes = [
+      fresh(),
+      spec({ serviceAccountName: 'keeper' }),
+      spec({ s3: { ...s3, tls: { caConfigMapRef: { name: 'ca', key: 'ca.crt' } } } }),
+      spec({ s3: { ...s3, credentials: { secretRef: { name: 'bucket', accessKeyIdKey: 'id' } } } }),
+    ].map(specHash);
+    expect(new Set(hashes).size).toBe(hashes.length);
+  });
+});
 
 describe('a store', () => {
   test('is tried by a Job before anything is said of it', () => {

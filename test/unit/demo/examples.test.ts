@@ -18,7 +18,7 @@ test('the examples name the very database, bucket, Secrets and app that the demo
 
   const store = (await example('postgresql.yaml', 'BackupStore')).spec.s3;
   expect(store.endpoint).toBe(`http://${namesOf(s3('i'), 'Service')[0]}:${S3_PORT}`);
-  expect(store.credentials.secretRef.name).toBe(STORE_SECRET);
+  expect(store.credentials?.secretRef.name).toBe(STORE_SECRET);
 
   const restore = (await example('postgresql-restore.yaml', 'Restore')).spec;
   expect(restore.scaleDown?.workloads.map((workload) => workload.name)).toEqual(namesOf(app('i'), 'Deployment'));

@@ -16,6 +16,7 @@ describe("the operator's environment", () => {
         namespace: 'holdfast-system',
         runner: { image: 'registry.example.com/holdfast:1', imagePullPolicy: 'IfNotPresent' },
       },
+      namespaces: [],
       logLevel: 'info',
       port: 8080,
     });
@@ -34,12 +35,27 @@ describe("the operator's environment", () => {
   });
 
   test.each([
+    ['shop', ['shop']],
+    ['shop,billing', ['shop', 'billing']],
+    [' shop, billing ', ['shop', 'billing']],
+    ['', []],
+  ])('names the namespaces to watch: "%s"', (text, namespaces) => {
+    expect(operatorConfig({ ...COMPLETE, HOLDFAST_WATCH_NAMESPACES: text }).namespaces).toEqual(namespaces);
+  });
+
+  test.each([
     ['HOLDFAST_CLUSTER_NAME', ''],
     ['HOLDFAST_CLUSTER_NAME', 'North'],
     ['HOLDFAST_CLUSTER_NAME', 'a/b'],
     ['HOLDFAST_CLUSTER_NAME', '..'],
     ['HOLDFAST_CLUSTER_NAME', 'x'.repeat(64)],
     ['HOLDFAST_NAMESPACE', 'a.b'],
+    ['HOLDFAST_WATCH_NAMESPACES', ','],
+    ['HOLDFAST_WATCH_NAMESPACES', ' '],
+    ['HOLDFAST_WATCH_NAMESPACES', 'shop,'],
+    ['HOLDFAST_WATCH_NAMESPACES', 'shop billing'],
+    ['HOLDFAST_WATCH_NAMESPACES', 'shop,shop'],
+    ['HOLDFAST_WATCH_NAMESPACES', '*'],
     ['HOLDFAST_RUNNER_IMAGE', 'a b'],
     ['HOLDFAST_RUNNER_IMAGE_PULL_POLICY', 'always'],
     ['HOLDFAST_RUNNER_RESOURCES', '{'],

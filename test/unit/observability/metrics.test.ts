@@ -17,7 +17,14 @@ function backup(database: string, completed: string | undefined, isComplete = co
 }
 
 function metricsOf(sources: Partial<MetricsSources>) {
-  return newMetrics({ backups: () => [], restores: () => [], queues: () => [], isLeader: () => false, ...sources });
+  return newMetrics({
+    backups: () => [],
+    restores: () => [],
+    queues: () => [],
+    isLeader: () => false,
+    namespaces: () => [],
+    ...sources,
+  });
 }
 
 const LAST = 'holdfast_backup_last_success_timestamp_seconds';

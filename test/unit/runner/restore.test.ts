@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { BackupResult, RestoreResult, RestoreTask } from '../../../src/api/task.ts';
+import type { Manifest } from '../../../src/archive/manifest.ts';
 import { HoldfastError } from '../../../src/lib/errors.ts';
 import { type Outcome, runTask } from '../../../src/runner/run.ts';
+import { encodeManifest } from '../../../src/runner/stored-manifest.ts';
 import { type RunnerWorld, runnerWorld } from '../../support/runner-world.ts';
 
 jest.setTimeout(60_000);
@@ -120,6 +122,66 @@ describe('an archive that is not what it was never goes live:', () => {
       return key.endsWith('.age.002') ? bodyOf('.age.001') : body;
     });
     expectUndone(await restore());
+  });
+});
+
+/** As if whoever wrote the manifest had told a lie, and the operator had recorded it. */
+function lieInManifest(lie: (manifest: Manifest) => unknown): string {
+  const key = `${world.backupTask.folder}manifest.json`;
+  const manifest = JSON.parse(String(world.storage.objects.get(key))) as Manifest;
+  lie(manifest);
+  const { bytes, digest: told } = encodeManifest(manifest);
+  world.storage.objects.set(key, Buffer.from(bytes));
+  return told;
+}
+
+describe('a manifest that does not fit its archive is refused before the target is asked:', () => {
+  test.each<[string, (manifest: Manifest) => unknown, string]>([
+    [
+      'it names a part that the contents do not',
+      ({ segments: [first, ...others] }) => {
+        if (first !== undefined) others.at(-1)!.part = 1;
+      },
+      'its manifest has the parts 0, 1, and its contents the parts 0',
+    ],
+    [
+      'it tells of a header larger than any of ours',
+      ({ segments: [first] }) => {
+        first!.header!.size = 2 ** 40;
+      },
+      'is said to have 1099511627776 bytes',
+    ],
+    [
+      'its sizes do not add up',
+      ({ segments: [first] }) => {
+        first!.payload.size -= 1;
+      },
+      'do not add up',
+    ],
+  ])('%s', async (_, lie, message) => {
+    const outcome = await runTask(world.restoreTask(lieInManifest(lie)), world.context());
+    expect(failureOf(outcome)).toMatchObject({
+      reason: 'ArchiveIncomplete',
+      message: expect.stringContaining(message),
+      retry: false,
+    });
+    expect(world.server.calls).toEqual([]);
+  });
+
+  test('and no more of a segment is fetched than a header may have', async () => {
+    const fetched: number[] = [];
+    const get = world.storage.get.bind(world.storage);
+    world.storage.get = async (key, options) => {
+      const stored = await get(key, options);
+      stored.on('data', (chunk: Buffer) => fetched.push(chunk.length));
+      return stored;
+    };
+    const told = lieInManifest(({ segments: [first] }) => {
+      first!.header!.size += 250_000;
+      first!.payload.size -= 250_000;
+    });
+    await runTask(world.restoreTask(told), world.context());
+    expect(fetched.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThan(200_000);
   });
 });
 

@@ -1,8 +1,11 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { readKey, readStoreCredentials } from '../../../src/runner/secrets.ts';
+import type { RunnerContext } from '../../../src/runner/context.ts';
+import { openStore, readStoreLogin } from '../../../src/runner/open-store.ts';
+import { readKey } from '../../../src/runner/secrets.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -78,8 +81,68 @@ describe('a Secret', () => {
     for (const key of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'])
       await writeFile(join(folder, 'store', key), `${key}\n`);
     const plain = { accessKeyId: 'AWS_ACCESS_KEY_ID', secretAccessKey: 'AWS_SECRET_ACCESS_KEY' };
-    expect(await readStoreCredentials(folder, store)).toEqual(plain);
+    expect(await readStoreLogin(folder, store)).toEqual(plain);
     await writeFile(join(folder, 'store', 'AWS_SESSION_TOKEN'), 'token');
-    expect(await readStoreCredentials(folder, store)).toEqual({ ...plain, sessionToken: 'token' });
+    expect(await readStoreLogin(folder, store)).toEqual({ ...plain, sessionToken: 'token' });
+  });
+
+  test('of a store may have keys of other names', async () => {
+    const store = {
+      ...{ endpoint: '', region: '', bucket: '', prefix: '', forcePathStyle: true, secret: 's3' },
+      secretKeys: { accessKeyIdKey: 'access', secretAccessKeyKey: 'secret', sessionTokenKey: 'token' },
+    };
+    await mkdir(join(folder, 'store'));
+    for (const key of ['access', 'secret', 'AWS_SESSION_TOKEN']) await writeFile(join(folder, 'store', key), key);
+    expect(await readStoreLogin(folder, store)).toEqual({ accessKeyId: 'access', secretAccessKey: 'secret' });
+    await writeFile(join(folder, 'store', 'token'), 'temporary');
+    expect(await readStoreLogin(folder, store)).toMatchObject({ sessionToken: 'temporary' });
+  });
+
+  test('of a store is not looked for where the cloud says who the pod is', async () => {
+    const store = { endpoint: '', region: '', bucket: '', prefix: '', forcePathStyle: true };
+    expect(await readStoreLogin(folder, store)).toBe('ambient');
+  });
+});
+
+describe('the authority of a store', () => {
+  const store = {
+    ...{ endpoint: 'https://s3', region: 'r', bucket: 'b', prefix: '', forcePathStyle: true, secret: 's3' },
+    authorities: { kind: 'ConfigMap', name: 'company-ca', key: 'ca.crt' },
+  } as const;
+
+  async function opening(): Promise<unknown> {
+    await mkdir(join(folder, 'store'), { recursive: true });
+    for (const key of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) await writeFile(join(folder, 'store', key), key);
+    let given: unknown;
+    const openStorage = (_: unknown, __: unknown, options: unknown) => {
+      given = options;
+      return {};
+    };
+    await openStore(store, { root: folder, openStorage } as unknown as RunnerContext);
+    return given;
+  }
+
+  test('is asked for by the name of the ConfigMap, where it is not there', async () => {
+    await expect(opening()).rejects.toMatchObject({
+      reason: 'ConfigMapNotFound',
+      outlook: 'retry',
+      hint: expect.stringContaining('kubectl create configmap company-ca'),
+    });
+  });
+
+  test('is told from any other text', async () => {
+    await mkdir(join(folder, 'store-ca'));
+    await writeFile(join(folder, 'store-ca', 'ca.crt'), 'no certificate');
+    await expect(opening()).rejects.toMatchObject({
+      reason: 'CertificateInvalid',
+      message: expect.stringContaining('the key ca.crt of the ConfigMap company-ca'),
+    });
+  });
+
+  test('is given to the connection', async () => {
+    const pem = rootCertificates[0] ?? '';
+    await mkdir(join(folder, 'store-ca'));
+    await writeFile(join(folder, 'store-ca', 'ca.crt'), pem);
+    expect(await opening()).toMatchObject({ authorities: expect.stringContaining(pem.trim()) });
   });
 });

@@ -13,7 +13,14 @@ const header = Buffer.from('age-encryption.org/v1\n--- MAC\n');
 
 async function written(payload: Uint8Array, pieceSize = 10_007) {
   const storage = new MemoryStorage();
-  const writer = new SegmentWriter({ storage, folder: FOLDER, attempt: 'a', part: 0, segmentBytes: SEGMENT });
+  const writer = new SegmentWriter({
+    storage,
+    folder: FOLDER,
+    attempt: 'a',
+    part: 0,
+    file: 'part-00000.pgdump',
+    segmentBytes: SEGMENT,
+  });
   await writer.begin(header);
   for (const piece of piecesOf(payload, pieceSize)) await writer.write(piece);
   return { storage, writer };

@@ -31,6 +31,11 @@ describe('a task', () => {
     expect(parseTask(JSON.stringify(task))).toEqual(task);
   });
 
+  test('comes back with what is selected of the database', () => {
+    const selection = { include: { schemas: ['A.b'] }, exclude: { tableData: [{ schema: 'A.b', name: '"' }] } };
+    expect(parseTask(changed({ selection }))).toEqual({ ...task, selection });
+  });
+
   test('may bear fields of a newer operator', () => {
     expect(parseTask(changed({ novelty: 1 }))).toMatchObject({ command: 'backup' });
   });
@@ -48,6 +53,7 @@ describe('a task', () => {
     ['recipients that are no list', changed({ recipients: 'age1…' }), '/recipients'],
     ['a level that zstd does not know', changed({ compressionLevel: 99 }), '/compressionLevel'],
     ['a database without a host', changed({ database: { ...task.database, host: '' } }), '/database/host'],
+    ['a selection that is a pattern', changed({ selection: { include: { tables: ['app.*'] } } }), '/selection'],
     ['a store that is no URL', changed({ store: { ...task.store, endpoint: 's3' } }), '/store/endpoint'],
   ])('with %s is refused', (_, json, problem) => {
     expect(() => parseTask(json)).toThrow(problem);

@@ -14,6 +14,8 @@ const ALLOWED: readonly (readonly [from: string, to: string])[] = [
   ['src/engines/mysql/dump.ts', '../shared.ts'],
   ['src/engines/mysql/load.ts', 'pg'],
   ['src/main/controller.ts', '../controllers/reconcile.ts'],
+  ['src/cli/list.ts', '../kube/client.ts'],
+  ['src/main/kubectl.ts', '../cli/program.ts'],
 ];
 
 const FORBIDDEN: Readonly<Record<string, readonly [from: string, to: string]>> = {
@@ -27,6 +29,8 @@ const FORBIDDEN: Readonly<Record<string, readonly [from: string, to: string]>> =
   'operator-sees-engines-through-pods': ['src/controllers/apply.ts', '../engines/postgres/dump.ts'],
   'plugins-are-strangers': ['src/engines/postgres/load.ts', '../mysql/load.ts'],
   'runner-never-sees-the-cluster': ['src/runner/backup.ts', '../kube/client.ts'],
+  'cli-knows-the-cluster-only': ['src/cli/backup.ts', '../controllers/backup/status.ts'],
+  'only-people-use-the-cli': ['src/controllers/report.ts', '../cli/words.ts'],
   'only-main-wires': ['src/controllers/reconcile.ts', '../main/runner.ts'],
 };
 

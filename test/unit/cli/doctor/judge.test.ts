@@ -76,7 +76,9 @@ function healthy(more: Partial<DoctorFacts> = {}): DoctorFacts {
   return {
     namespace: 'shop',
     served: { versions: ['v1alpha1'], missingKinds: [], missingFields: known([]) },
-    operators: known([{ deployment: aDeployment(2), leader: known(leader('2026-11-24T11:59:55.000000Z')) }]),
+    operators: known([
+      { deployment: aDeployment(2), namespaces: [], leader: known(leader('2026-11-24T11:59:55.000000Z')) },
+    ]),
     access: [],
     place: known({ apiVersion: 'v1', kind: 'Namespace', metadata: meta('shop') }),
     stores: known([aStore()]),
@@ -99,7 +101,7 @@ test('nothing is wrong where all is well', () => {
 
 test('everything that is wrong has a next step', () => {
   const findings = wrong({
-    operators: known([{ deployment: aDeployment(0), leader: known(undefined) }]),
+    operators: known([{ deployment: aDeployment(0), namespaces: [], leader: known(undefined) }]),
     stores: known([aStore({ ready: false })]),
     keys: known([]),
     schedules: known([aSchedule({}, { lastSuccessfulTime: '2026-11-01T00:00:00Z' })]),
@@ -147,17 +149,54 @@ describe('the kinds', () => {
 
 describe('the operator', () => {
   test('that is half there is worth a note', () => {
-    const operators = known([{ deployment: aDeployment(1), leader: known(leader('2026-11-24T11:59:55.000000Z')) }]);
+    const operators = known([
+      { deployment: aDeployment(1), namespaces: [], leader: known(leader('2026-11-24T11:59:55.000000Z')) },
+    ]);
     expect(judge(healthy({ operators }), NOON).find(({ subject }) => subject === 'operator')?.verdict).toBe('note');
   });
 
   test('whose leader has been silent for long does nothing', () => {
-    const operators = known([{ deployment: aDeployment(2), leader: known(leader('2026-11-24T11:50:00.000000Z')) }]);
+    const operators = known([
+      { deployment: aDeployment(2), namespaces: [], leader: known(leader('2026-11-24T11:50:00.000000Z')) },
+    ]);
     expect(wrong({ operators })).toMatchObject([{ subject: 'leader', message: 'pod-1 leads, last heard of 10m ago' }]);
   });
 
   test('that we may not look at is unknown, not wrong', () => {
     expect(wrong({ operators: hidden })).toEqual([]);
+  });
+});
+
+describe('an operator of some namespaces', () => {
+  const leads = known(leader('2026-11-24T11:59:55.000000Z'));
+  const operator = (namespaces: readonly string[], ready = 2) => ({
+    deployment: aDeployment(ready),
+    namespaces,
+    leader: leads,
+  });
+
+  test('that has this one among them is the operator', () => {
+    expect(wrong({ operators: known([operator(['billing', 'shop'])]) })).toEqual([]);
+  });
+
+  test('that has not is no help here, and the next step says where to add it', () => {
+    expect(wrong({ operators: known([operator(['billing', 'crm'])]) })).toMatchObject([
+      {
+        subject: 'operator',
+        message: expect.stringMatching(/looks after billing and crm only: nobody does what objects in shop ask for\.$/),
+        next: "Add shop to the chart's value watchNamespaces.",
+      },
+    ]);
+  });
+
+  test('that is ill elsewhere is no trouble of this namespace', () => {
+    expect(wrong({ operators: known([operator(['billing'], 0), operator(['shop'])]) })).toEqual([]);
+  });
+
+  test('beside another one of the same namespace is one too many', () => {
+    expect(wrong({ operators: known([operator(['shop']), operator([])]) })).toMatchObject([
+      { subject: 'operators', message: expect.stringContaining('all look after shop') },
+    ]);
   });
 });
 

@@ -1,0 +1,191 @@
+/** A whole server as the target of a restore: its databases are loaded beside the live ones and go live in one commit. */
+import { numberedDatabaseName, previousDatabaseName } from '../../api/names.ts';
+import type { ServerAccess } from '../../api/task.ts';
+import type { DatabaseContents } from '../../archive/contents.ts';
+import { HoldfastError } from '../../lib/errors.ts';
+import type { EngineContext, InstancePlan, InstanceRequest, InstanceTarget, Login } from '../engine.ts';
+import type { Session } from './connection.ts';
+import { dropAllOf } from './drop.ts';
+import { gatherFacts, selfFacts } from './facts.ts';
+import { attempting, statementFault } from './faults.ts';
+import { type Hold, hold } from './hold.ts';
+import { type InstanceFacts, instancePlanOf, leftOut } from './instance-plan.ts';
+import { libpq } from './libpq.ts';
+import { planOf } from './plan.ts';
+import { makingStatements, missingFrom, type RolesToMake, settlingStatements } from './role-statements.ts';
+import { rolesMadeBy } from './roles.ts';
+import { sessionName } from './session-name.ts';
+import { loadOptions } from './settings.ts';
+import { type SwapPlace, type SwapSeams, swap } from './swap.ts';
+import { discardEmpty, NO_SEAMS, type Parts, planBase, readyPlace, swapBase, targetOf } from './target.ts';
+import { findTools } from './tools.ts';
+
+export function openInstanceTarget(
+  server: ServerAccess,
+  login: Login,
+  request: InstanceRequest,
+  context: EngineContext,
+  seams: SwapSeams = NO_SEAMS,
+): Promise<InstanceTarget> {
+  return attempting('opening the target server', context.signal, () => open(server, login, request, context, seams));
+}
+
+async function open(
+  server: ServerAccess,
+  login: Login,
+  request: InstanceRequest,
+  context: EngineContext,
+  seams: SwapSeams,
+): Promise<InstanceTarget> {
+  await using stack = new AsyncDisposableStack();
+  const held = stack.use(await hold(server, login, sessionName('restore', request.run), context));
+  const tools = await findTools(held.session.server.major);
+  const programs = stack.use(
+    await libpq(held.endpoint(server.maintenanceDatabase), context.temporary, loadOptions(held)),
+  );
+  const databases = request.contents.databases.filter(({ database }) => database !== server.maintenanceDatabase);
+  const names = previousNames(databases, request.run);
+  const all = databases.map((contents, index): Parts => {
+    const { run, onConflict, sourceMajor } = request;
+    return {
+      access: { ...server, database: contents.database },
+      request: {
+        run,
+        onConflict,
+        sourceMajor,
+        contents,
+        scratchDatabase: numberedDatabaseName(request.scratchDatabase, index),
+        previousDatabase: names[index] ?? '',
+      },
+      held,
+      tools,
+      programs,
+      seams,
+      dispose: async () => {},
+    };
+  });
+  const owned = stack.move();
+  return instanceOf({ server, request, held, all, databases, seams, dispose: () => owned.disposeAsync() });
+}
+
+interface Whole {
+  readonly server: ServerAccess;
+  readonly request: InstanceRequest;
+  readonly held: Hold;
+  readonly all: readonly Parts[];
+  readonly databases: readonly DatabaseContents[];
+  readonly seams: SwapSeams;
+  dispose(): Promise<void>;
+}
+
+/** Two long names may be the same after they were cut; then the number of the database tells them apart. */
+function previousNames(databases: readonly DatabaseContents[], run: InstanceRequest['run']): readonly string[] {
+  const names: string[] = [];
+  for (const [index, { database }] of databases.entries()) {
+    const name = previousDatabaseName(database, run);
+    names.push(names.includes(name) ? previousDatabaseName(`${index}_${database}`, run) : name);
+  }
+  return names;
+}
+
+function instanceOf(whole: Whole): InstanceTarget {
+  const { held, databases, request } = whole;
+  return {
+    databases,
+    plan: () => attempting('looking at the target', held.signal, () => plan(whole)),
+    makeRoles: () => attempting('making roles', held.signal, () => makeRoles(whole)),
+    database: (name) => {
+      const parts = whole.all.find(({ access }) => access.database === name);
+      if (parts === undefined) throw new Error(`database "${name}" is not restored`);
+      return targetOf(parts);
+    },
+    swap: (fence) => attempting('the swap', held.signal, () => goLive(whole, fence)),
+    dropPrevious: () =>
+      attempting('dropping the previous databases', held.signal, async () => {
+        await dropAllOf(held.session, ({ notes }) => notes.previousOf === request.run.uid);
+      }),
+    [Symbol.asyncDispose]: () => whole.dispose(),
+  };
+}
+
+async function plan(whole: Whole): Promise<InstancePlan> {
+  const facts = await instanceFacts(whole);
+  const rolesToMake = new Set(facts.toMake.roles.map(({ name }) => name));
+  const plans = [];
+  for (const parts of whole.all) {
+    const found = await gatherFacts(whole.held, parts.access.database, parts.request);
+    plans.push(planOf({ ...planBase(parts), rolesToMake, facts: found }));
+  }
+  return instancePlanOf(facts, plans, whole.request.contents);
+}
+
+async function instanceFacts({ held, server, request, databases }: Whole): Promise<InstanceFacts> {
+  const { session } = held;
+  const present = new Set(await names(session, 'SELECT rolname AS name FROM pg_roles'));
+  const live = await names(session, 'SELECT datname AS name FROM pg_database WHERE NOT datistemplate ORDER BY 1');
+  return {
+    server: session.server.version,
+    self: await selfFacts(session),
+    toMake: missingFrom(present, request.contents),
+    maintenanceDatabase: server.maintenanceDatabase,
+    restored: databases.map(({ database }) => database),
+    live,
+    tablespaces: new Set(await names(session, 'SELECT spcname AS name FROM pg_tablespace')),
+  };
+}
+
+async function names(session: Session, query: string): Promise<readonly string[]> {
+  return (await session.query<{ name: string }>(query)).map(({ name }) => name);
+}
+
+/** In one transaction: all of them are there, or none. */
+async function makeRoles(whole: Whole): Promise<void> {
+  const { session } = whole.held;
+  const { toMake, self } = await instanceFacts(whole);
+  if (toMake.roles.length === 0) return;
+  const by = { uid: whole.request.run.uid, major: session.server.major, superuser: self.superuser };
+  try {
+    await session.query(makingStatements(toMake, by).join(';\n'));
+  } catch (caught) {
+    throw statementFault(caught, 'making the roles that the server lacks', 'RolesFailed');
+  }
+}
+
+async function goLive(whole: Whole, fence: Date): Promise<{ previousDatabases: readonly string[] }> {
+  const { held, request, all, server, seams } = whole;
+  const places: SwapPlace[] = [];
+  for (const parts of all) places.push(await readyPlace(parts));
+  const [first, ...others] = places;
+  if (first === undefined) throw nothingToRestore(whole);
+  await swap({
+    ...swapBase({ access: { ...server, database: first.database }, held, seams }),
+    places: [first, ...others],
+    also: settlingStatements(await rolesMade(held.session, request)),
+    run: request.run,
+    fence,
+  });
+  const previousDatabases: string[] = [];
+  for (const { live, previousName } of places) {
+    if (live === undefined) continue;
+    if (request.onConflict === 'Replace') previousDatabases.push(previousName);
+    else {
+      const { previousDatabase } = await discardEmpty(held, { run: request.run, previousDatabase: previousName });
+      if (previousDatabase !== undefined) previousDatabases.push(previousDatabase);
+    }
+  }
+  return { previousDatabases };
+}
+
+/** Those of the archive that this very restore made. */
+async function rolesMade(session: Session, { run, contents }: InstanceRequest): Promise<RolesToMake> {
+  const made = new Set(await rolesMadeBy(session, run.uid));
+  return { roles: contents.roles.filter(({ name }) => made.has(name)), memberships: [] };
+}
+
+function nothingToRestore({ request, server }: Whole): HoldfastError {
+  const [failure] = leftOut(request.contents, server.maintenanceDatabase);
+  return new HoldfastError(
+    'NothingToRestore',
+    `the archive has no database that can be restored${failure === undefined ? '' : `: ${failure}`}`,
+  );
+}

@@ -1,0 +1,68 @@
+/**
+ * A dump is loaded in one piece or not at all: one statement that fails, and the archive is worthless. So what would fail
+ * is found before anything is dumped, and said with what to add. Pure.
+ */
+import type { Selection } from '../../api/postgresql-selection.ts';
+import { HoldfastError } from '../../lib/errors.ts';
+import { type Choice, few, lineage, shown } from './selection-choice.ts';
+import type { ForeignKeyFacts, Need, RelationFacts } from './selection-facts.ts';
+
+export function refuseNeeds(needs: readonly Need[], choice: Choice, { include }: Selection): void {
+  if (needs.length === 0) return;
+  const tables = needs.flatMap(({ relation }) => choice.relationOf.get(relation ?? 0) ?? []).map(shown);
+  const schemas = needs
+    .filter(({ relation }) => relation === null)
+    .map(({ schema }) => choice.schemaOf.get(schema)?.name);
+  const ways = [
+    ...(tables.length === 0
+      ? []
+      : [`${include === undefined ? 'take out of exclude' : 'add to include.tables'}: ${few(unique(tables))}`]),
+    ...(schemas.length === 0
+      ? []
+      : [`exclude the tables of the schema, not the schema: ${few(unique(schemas.map((name) => `"${name}"`)))}`]),
+    'or leave out what needs it as well',
+  ];
+  throw incomplete(
+    needs.map(({ object, needs: what }) => `${object} needs ${what}`),
+    ways.join('; '),
+  );
+}
+
+/** A foreign key is checked when it is made again, so rows need the rows that they point to. */
+export function refuseDangling({ kept, withoutRows, relationOf }: Choice, keys: readonly ForeignKeyFacts[]): void {
+  if (withoutRows.length === 0) return;
+  const rowless = new Set(withoutRows);
+  const parts = partsOf(kept, relationOf);
+  const dangling = keys.flatMap(({ name, table: from, references }) => {
+    const [table, target] = [relationOf.get(from), relationOf.get(references)];
+    if (table === undefined || target === undefined) return [];
+    const pointsNowhere = parts(target).some((one) => rowless.has(one));
+    const hasRows = parts(table).some((one) => one.kind === 'r' && !rowless.has(one));
+    return pointsNowhere && hasRows
+      ? [`rows of ${shown(table)} point to rows of ${shown(target)}, which are left out (foreign key "${name}")`]
+      : [];
+  });
+  if (dangling.length === 0) return;
+  throw incomplete(unique(dangling), 'leave out the rows of both in exclude.tableData, or of neither');
+}
+
+/** Of a table the kept ones among itself and its partitions. */
+function partsOf(kept: readonly RelationFacts[], relationOf: ReadonlyMap<number, RelationFacts>) {
+  const parts = new Map<RelationFacts, RelationFacts[]>();
+  for (const one of kept) {
+    for (const whole of lineage(one, relationOf)) {
+      const known = parts.get(whole);
+      if (known === undefined) parts.set(whole, [one]);
+      else known.push(one);
+    }
+  }
+  return (table: RelationFacts) => parts.get(table) ?? [];
+}
+
+const unique = (list: readonly string[]) => [...new Set(list)];
+
+function incomplete(problems: readonly string[], hint: string): HoldfastError {
+  return new HoldfastError('SelectionIncomplete', `what is selected cannot be restored by itself: ${few(problems)}`, {
+    hint,
+  });
+}

@@ -1,0 +1,177 @@
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { numberedDatabaseName, scratchDatabaseName } from '../../src/api/names.ts';
+import type { ServerAccess } from '../../src/api/task.ts';
+import type { DatabaseContents, InstanceContents } from '../../src/archive/contents.ts';
+import type { InstanceRequest, Login } from '../../src/engines/engine.ts';
+import { postgres } from '../../src/engines/postgres/engine.ts';
+import type { InstanceChildOrder } from '../support/postgres-instance-child.ts';
+import {
+  aRestore,
+  dumpOf,
+  inTheFuture,
+  PASSWORD,
+  type PostgresWorld,
+  postgresWorld,
+} from '../support/postgres-world.ts';
+
+let world: PostgresWorld;
+let access: ServerAccess;
+let contents: InstanceContents;
+
+const NAMES = ['one', 'two'];
+
+beforeAll(async () => {
+  world = await postgresWorld();
+  const { database: _, ...server } = world.access('');
+  access = server;
+  const databases: DatabaseContents[] = [];
+  for (const name of NAMES) {
+    await world.sql('postgres', `CREATE DATABASE ${name}`);
+    await world.sql(name, `CREATE TABLE word AS SELECT 'old' AS says`);
+    const { properties } = await dumpOf(world, name);
+    databases.push({ database: name, properties, tables: [], parts: [] as unknown as DatabaseContents['parts'] });
+  }
+  const role = { superuser: false, inherit: true, createRole: false, createDatabases: false, login: true };
+  contents = {
+    formatVersion: 1,
+    scope: 'Instance',
+    databases,
+    skipped: [],
+    globals: { part: 3, tool: 'pg_dumpall', format: 'sql', plain: { size: 0, sha256: '' }, rolePasswords: false },
+    roles: [
+      {
+        ...role,
+        name: 'new role',
+        replication: false,
+        bypassRowSecurity: false,
+        connectionLimit: -1,
+        comment: 'its own',
+        settings: [],
+      },
+    ],
+    memberships: [],
+    tablespaces: [],
+    recipe: [],
+  };
+}, 60_000);
+
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+function aRequest(): InstanceRequest {
+  const run = aRestore();
+  return {
+    run,
+    onConflict: 'Replace',
+    scratchDatabase: scratchDatabaseName(run),
+    sourceMajor: world.server.major,
+    contents,
+  };
+}
+
+/** Roles made and every scratch database there, with a word of its own in it. */
+async function loaded(login: Login = world.superuser): Promise<InstanceRequest> {
+  const request = aRequest();
+  await using target = await postgres.openInstanceTarget(access, login, request, world.context);
+  await target.makeRoles();
+  for (const [index, { database, properties }] of target.databases.entries()) {
+    await target.database(database).createScratch(properties);
+    const scratch = numberedDatabaseName(request.scratchDatabase, index);
+    await world.sql(scratch, `CREATE TABLE word AS SELECT 'new' AS says`);
+  }
+  return request;
+}
+
+const cleanup = ({ run, scratchDatabase }: InstanceRequest, dropPrevious = false) => ({
+  command: 'cleanup' as const,
+  run,
+  database: access,
+  scratchDatabase,
+  previousDatabase: 'unused',
+  dropPrevious,
+});
+
+async function words(): Promise<unknown[]> {
+  const rows = await Promise.all(NAMES.map((name) => world.sql(name, 'SELECT says FROM word')));
+  return rows.map(([row]) => row?.['says']);
+}
+
+const newRole = () =>
+  world.sql(
+    'postgres',
+    `SELECT shobj_description(oid, 'pg_authid') AS comment FROM pg_roles WHERE rolname = 'new role'`,
+  );
+
+async function runChild(order: Pick<InstanceChildOrder, 'request' | 'statement'>): Promise<string> {
+  const child = spawn(process.execPath, ['test/support/postgres-instance-child.ts'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const { temporary } = world.context;
+  const whole = { access, login: world.superuser, temporary, fence: inTheFuture().toISOString(), ...order };
+  child.stdin.end(JSON.stringify(whole));
+  return text(child.stdout);
+}
+
+describe('a whole server', () => {
+  test('whose runner is killed before any statement of the swap is as it was, all of it, and a clean-up leaves nothing else', async () => {
+    const before = await world.databases();
+    for (let statement = 0; ; statement += 1) {
+      const request = await loaded();
+      const said = await runChild({ request, statement });
+      if (said !== '') {
+        // BEGIN, settings, two renames of each, four notes and doors of each, the role's comment, COMMIT.
+        expect(said).toBe('swapped after 16 statements\n');
+        expect(await words()).toEqual(['new', 'new']);
+        expect(await newRole()).toEqual([{ comment: 'its own' }]);
+        const kept = await postgres.cleanUp(cleanup(request), world.superuser, world.context);
+        expect(kept).toMatchObject({ restored: true });
+        expect(kept.previousDatabases).toHaveLength(2);
+        expect(await postgres.cleanUp(cleanup(request, true), world.superuser, world.context)).toEqual({
+          restored: true,
+          previousDatabases: [],
+        });
+        expect(await world.databases()).toEqual(before);
+        expect(await newRole()).toEqual([{ comment: 'its own' }]);
+        return;
+      }
+      expect(await words()).toEqual(['old', 'old']);
+      expect(await postgres.cleanUp(cleanup(request), world.superuser, world.context)).toEqual({
+        restored: false,
+        previousDatabases: [],
+      });
+      expect(await world.databases()).toEqual(before);
+      expect(await newRole()).toEqual([]);
+    }
+  }, 180_000);
+
+  test('is not put live after the fence', async () => {
+    const before = await words();
+    const request = await loaded();
+    await using target = await postgres.openInstanceTarget(access, world.superuser, request, world.context);
+    await expect(target.swap(new Date(0))).rejects.toMatchObject({ reason: 'FencePassed' });
+    expect(await words()).toEqual(before);
+    await postgres.cleanUp(cleanup(request), world.superuser, world.context);
+  }, 30_000);
+
+  test('is restored by a role that is no superuser where it has the rights, and is told what is missing where not', async () => {
+    await world.sql('postgres', 'DROP ROLE IF EXISTS "new role"');
+    const login = await world.role('restorer', 'CREATEDB');
+    expect(login.password).toBe(PASSWORD);
+    for (const name of NAMES) await world.sql('postgres', `ALTER DATABASE ${name} OWNER TO restorer`);
+    const refusals = async () => {
+      await using target = await postgres.openInstanceTarget(access, login, aRequest(), world.context);
+      return (await target.plan()).refusals.map(({ hint }) => hint);
+    };
+    expect(await refusals()).toEqual(['ALTER ROLE "restorer" CREATEROLE; or make them beforehand']);
+    await world.sql('postgres', 'ALTER ROLE restorer CREATEROLE');
+    expect(await refusals()).toEqual([]);
+    const request = await loaded(login);
+    await using target = await postgres.openInstanceTarget(access, login, request, world.context);
+    await target.swap(inTheFuture());
+    expect(await words()).toEqual(['new', 'new']);
+    expect(await newRole()).toEqual([{ comment: 'its own' }]);
+  }, 60_000);
+});

@@ -1,0 +1,34 @@
+/** A whole server of every major version, with the programs of that version: backed up, emptied, restored. */
+import { beforeAll, expect, jest, test } from '@jest/globals';
+import { localPostgresOfMajor, MAJORS_WITH_PROGRAMS, postgresPrograms } from '../cluster/postgres-majors.ts';
+import { fillServer, instanceWorld, ODD, resultOf } from '../support/runner-instance.ts';
+
+jest.setTimeout(180_000);
+
+const PROGRAMS_FOLDER = 'HOLDFAST_POSTGRESQL_ROOT';
+let programs: string;
+
+beforeAll(async () => {
+  programs = await postgresPrograms();
+});
+
+test.each(MAJORS_WITH_PROGRAMS)('a whole server of PostgreSQL %i comes back with its roles', async (major) => {
+  await using it = await instanceWorld((options) => localPostgresOfMajor(major, options), {
+    [PROGRAMS_FOLDER]: programs,
+  });
+  await fillServer(it.world);
+  await it.world.sql('postgres', 'DROP TABLE notes');
+  const prints = async () => [await it.world.print('shop'), await it.world.print(ODD)];
+  const roles = () =>
+    it.world.sql(
+      'postgres',
+      `SELECT rolname, rolpassword, rolconnlimit, rolvaliduntil, shobj_description(oid, 'pg_authid') AS comment
+       FROM pg_authid WHERE rolname !~ '^pg_' ORDER BY 1`,
+    );
+  const before = [await prints(), await roles()];
+  const { task, manifestDigest } = await it.backup();
+  await it.world.sql('postgres', 'DROP DATABASE shop', `DROP DATABASE "${ODD.replaceAll('"', '""')}"`);
+  await it.world.sql('postgres', 'DROP ROLE reader', 'DROP ROLE team', 'DROP ROLE "shop owner"');
+  resultOf(await it.run(it.restoreTask(task, manifestDigest, { onConflict: 'Fail' })), 'restore');
+  expect([await prints(), await roles()]).toEqual(before);
+});
