@@ -46,7 +46,11 @@ export const BackupScheduleSpecSchema = Type.Object({
     }),
   ),
   runOnCreate: Type.Optional(
-    Type.Boolean({ default: false, description: 'Whether to back up once as soon as the schedule is made.' }),
+    Type.Boolean({
+      default: false,
+      description:
+        'Whether to back up once as soon as the schedule is made; not where Backups of a schedule of this name are there already.',
+    }),
   ),
   trigger: Type.Optional(
     Type.String({

@@ -73,8 +73,7 @@ function aRequest(): InstanceRequest {
 }
 
 /** Roles made and every scratch database there, with a word of its own in it. */
-async function loaded(login: Login = world.superuser): Promise<InstanceRequest> {
-  const request = aRequest();
+async function loaded(login: Login = world.superuser, request = aRequest()): Promise<InstanceRequest> {
   await using target = await postgres.openInstanceTarget(access, login, request, world.context);
   await target.makeRoles();
   for (const [index, { database, properties }] of target.databases.entries()) {
@@ -168,10 +167,17 @@ describe('a whole server', () => {
     expect(await refusals()).toEqual(['ALTER ROLE "restorer" CREATEROLE; or make them beforehand']);
     await world.sql('postgres', 'ALTER ROLE restorer CREATEROLE');
     expect(await refusals()).toEqual([]);
-    const request = await loaded(login);
+    // A database that is gone, and belonged to a role that is gone.
+    await world.sql('postgres', 'DROP DATABASE two');
+    const databases = contents.databases.map((each) =>
+      each.database === 'two' ? { ...each, properties: { ...each.properties, owner: 'new role' } } : each,
+    );
+    const request = await loaded(login, { ...aRequest(), contents: { ...contents, databases } });
     await using target = await postgres.openInstanceTarget(access, login, request, world.context);
     await target.swap(inTheFuture());
     expect(await words()).toEqual(['new', 'new']);
     expect(await newRole()).toEqual([{ comment: 'its own' }]);
+    const owner = `SELECT pg_get_userbyid(datdba) AS owner FROM pg_database WHERE datname = 'two'`;
+    expect(await world.sql('postgres', owner)).toEqual([{ owner: 'new role' }]);
   }, 60_000);
 });

@@ -1,7 +1,9 @@
 /** A whole server of every major version, with the programs of that version: backed up, emptied, restored. */
 import { beforeAll, expect, jest, test } from '@jest/globals';
 import { localPostgresOfMajor, MAJORS_WITH_PROGRAMS, postgresPrograms } from '../cluster/postgres-majors.ts';
-import { fillServer, instanceWorld, ODD, resultOf } from '../support/runner-instance.ts';
+import { PASSWORD } from '../support/postgres-world.ts';
+import { fillServer, type InstanceWorld, instanceWorld, ODD, resultOf } from '../support/runner-instance.ts';
+import { runRunner } from '../support/runner-process.ts';
 
 jest.setTimeout(180_000);
 
@@ -32,3 +34,25 @@ test.each(MAJORS_WITH_PROGRAMS)('a whole server of PostgreSQL %i comes back with
   resultOf(await it.run(it.restoreTask(task, manifestDigest, { onConflict: 'Fail' })), 'restore');
   expect([await prints(), await roles()]).toEqual(before);
 });
+
+test('a whole server of PostgreSQL 13 comes back on one of 18, with its roles and their passwords', async () => {
+  const env = { [PROGRAMS_FOLDER]: programs };
+  await using old = await instanceWorld((options) => localPostgresOfMajor(13, options), env);
+  await using young = await instanceWorld((options) => localPostgresOfMajor(18, options), env);
+  await fillServer(old.world);
+  await old.world.sql('postgres', 'DROP TABLE notes');
+  const { task, manifestDigest } = await old.backup();
+  const restore = young.restoreTask(task, manifestDigest, { store: task.store, onConflict: 'Fail' });
+  const secrets = { ...old.secrets(), ...forDatabase(young) };
+  resultOf(await runRunner(restore, { secrets, attempt: 'young', env }), 'restore');
+  const client = young.world.client('shop', { username: 'reader', password: PASSWORD });
+  await client.connect();
+  expect((await client.query('SELECT count(*)::int AS n FROM public.orders')).rows).toEqual([{ n: 500 }]);
+  await client.end();
+  expect(await young.world.sql(ODD, 'SELECT v FROM "T.x"')).toEqual([{ v: 'kept' }]);
+});
+
+function forDatabase(it: InstanceWorld) {
+  const { database } = it.secrets();
+  return database === undefined ? {} : { database };
+}

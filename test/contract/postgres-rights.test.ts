@@ -382,10 +382,12 @@ describe('what else stands in the way is said by name', () => {
       tablespace: 'nowhere',
       acl: ['"who else"=c/nobody'],
       settings: [{ role: 'a third', name: 'work_mem', value: '1' }],
+      publicSchemaOwner: 'a fourth',
     };
     const found = await refusals('new', { contents: { ...contents, properties } });
     expect(found.map(({ reason, message }) => `${reason} ${/"([^"]+)"/.exec(message)?.[1]}`)).toEqual([
       'RoleMissing nobody',
+      'RoleMissing a fourth',
       'RoleMissing a third',
       'RoleMissing who else',
       'TablespaceMissing nowhere',

@@ -153,6 +153,7 @@ const SHOP = [
   'CREATE TABLE audit.parent (n int)',
   'CREATE TABLE audit.child (m int) INHERITS (audit.parent)',
   'CREATE STATISTICS audit.guess ON at, what FROM audit.event_1',
+  'ALTER DEFAULT PRIVILEGES IN SCHEMA audit GRANT SELECT ON TABLES TO PUBLIC',
   'CREATE PUBLICATION news FOR TABLE app.person, audit.parent',
   "SELECT lo_from_bytea(4711, 'a large object')",
   'CREATE EXTENSION hstore',
@@ -238,6 +239,11 @@ describe.each(MAJORS_WITH_PROGRAMS)('on PostgreSQL %i', (major) => {
         { 'app.person': 2, 'app.visit': 0, 'kinds.unused': 1, 'public.plain': 0, 'public.tagged': 0 },
       ],
       [{ include: { tables: [table('app', 'job'), table('app', 'ticket')] } }, { 'app.job': 0 }],
+      // With a table goes what is made of it in the same schema: statistics, privileges to come.
+      [
+        { include: { schemas: ['audit'] }, exclude: { tables: [table('audit', 'event')] } },
+        { 'audit.parent': 0, 'audit.child': 0 },
+      ],
       // A schema that extensions were put into stays for them, though it was excluded.
       [
         { exclude: { schemas: ['audit', 'public'], tables: [table('kinds', 'unused')] } },

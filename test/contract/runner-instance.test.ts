@@ -73,6 +73,18 @@ describe('a backup of a whole server', () => {
     expect(contents.roles.map(({ name }) => name)).toContain('reader');
   });
 
+  test('of a role that may not read one table waits, before anything is dumped', async () => {
+    const role = await it_.world.role('half blind');
+    await it_.world.sql('shop', 'GRANT SELECT ON orders TO "half blind"');
+    const { runRunner } = await import('../support/runner-process.ts');
+    const secrets = { ...it_.secrets(), database: { username: role.username, password: PASSWORD } };
+    const task = it_.backupTask();
+    const failure = failureOf(await runRunner(task, { secrets, attempt: 'blind' }));
+    expect(failure).toMatchObject({ reason: 'RightMissing', retry: true });
+    expect(failure.message).toContain('"T.x"');
+    expect(await it_.objects(task.folder)).toEqual([]);
+  });
+
   test('of a role that may not enter one database waits, and says what grants it', async () => {
     await it_.world.sql('postgres', 'CREATE DATABASE private', 'REVOKE CONNECT ON DATABASE private FROM PUBLIC');
     const role = await it_.world.role('outsider');

@@ -89,6 +89,25 @@ describe('versions', () => {
   });
 });
 
+describe('uploads that wait for others', () => {
+  test('share a few buffers, however many they are', async () => {
+    const storage = open();
+    const prefix = newPrefix();
+    const before = process.memoryUsage().arrayBuffers;
+    const uploads = [];
+    for (let n = 0; n < 24; n += 1) {
+      const upload = await storage.beginUpload(`${prefix}/${n}`);
+      await upload.write(Buffer.from(`database ${n}`));
+      await upload.rest();
+      uploads.push(upload);
+    }
+    // A buffer each would be 120 MiB.
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan((PIECES.parallel + 2) * PIECES.pieceBytes);
+    for (const upload of uploads) await upload.complete();
+    expect((await storage.getSmall(`${prefix}/23`, 100)).toString()).toBe('database 23');
+  });
+});
+
 describe('connections that break', () => {
   test.each([0, 100, 2 * MIB, 5 * MIB - 1])('while a piece is sent, after %d bytes, cost nothing', async (bytes) => {
     await using proxy = await breakingProxy(server.endpoint, {

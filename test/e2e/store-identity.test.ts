@@ -49,7 +49,7 @@ test('eks/fastapi.yaml backs up as the role of its service account, without an a
   expect(keys.every((key) => key.startsWith('prod/'))).toBe(true);
 });
 
-test('a service account that is not there, or has no role, is told within a minute, and what is mended heals', async () => {
+test('a service account that is not there, or has no role, is told by its name within a minute', async () => {
   await using scene = await aScene('no-account', { without: ['app', 'bucket'] });
   const aStore = (serviceAccountName: string) => ({
     apiVersion: API_VERSION,

@@ -64,7 +64,7 @@ function hintFor(stderr: string, job: DumpJob): { hint?: string } {
   const role = job.libpq.env['PGUSER'] ?? '';
   if (/row-level security/.test(stderr)) return { hint: `ALTER ROLE ${identifier(role)} BYPASSRLS;` };
   if (/permission denied/.test(stderr)) {
-    return { hint: `GRANT pg_read_all_data TO ${identifier(role)}; large objects need their owner or a superuser` };
+    return { hint: `GRANT pg_read_all_data TO ${identifier(role)}; large objects need GRANT SELECT ON LARGE OBJECT …` };
   }
   return {};
 }

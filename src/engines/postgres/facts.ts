@@ -49,7 +49,7 @@ export interface TargetFacts {
   /** The live database's, or the archive's where there is no live one. */
   readonly properties: DatabaseProperties;
   readonly owner: RoleFacts;
-  /** Roles that privileges and settings name. */
+  /** Roles that privileges and settings name, and the owner of schema public. */
   readonly missingRoles: readonly string[];
   readonly tablespace: { readonly exists: boolean; readonly mayCreate: boolean };
   readonly settings: readonly SettingFacts[];
@@ -73,7 +73,7 @@ export async function gatherFacts(held: Hold, database: string, request: TargetR
     ...(facts === undefined ? {} : { live: { ...facts, objects: await objectsIn(held, database, facts) } }),
     properties,
     owner: await roleFacts(session, properties.owner),
-    missingRoles: await missingRoles(session, properties),
+    missingRoles: await missingRoles(session, properties, request.contents.properties.publicSchemaOwner),
     tablespace: await tablespaceFacts(session, properties.tablespace),
     settings: self.readOnly ? [] : await trySettings(session, properties.settings),
     ...(await clientsOf(session, database)),
@@ -117,8 +117,17 @@ async function roleFacts(session: Session, name: string): Promise<RoleFacts> {
   return row ?? { name, exists: false, superuser: false, maySet: false, inherits: false };
 }
 
-async function missingRoles(session: Session, properties: DatabaseProperties): Promise<readonly string[]> {
-  const named = [...granteesOf(properties.acl ?? []), ...properties.settings.flatMap(({ role }) => role ?? [])];
+/** `publicOwner`: schema public is given to who had it in the archive, also where a live database is replaced. */
+async function missingRoles(
+  session: Session,
+  properties: DatabaseProperties,
+  publicOwner: DatabaseProperties['publicSchemaOwner'],
+): Promise<readonly string[]> {
+  const named = [
+    ...granteesOf(properties.acl ?? []),
+    ...properties.settings.flatMap(({ role }) => role ?? []),
+    ...(publicOwner == null ? [] : [publicOwner]),
+  ];
   const rows = await session.query<{ name: string }>(
     'SELECT DISTINCT name FROM unnest($1::text[]) name WHERE name NOT IN (SELECT rolname FROM pg_roles) ORDER BY 1',
     [named],

@@ -3,16 +3,16 @@ import type { ServerAccess } from '../../api/task.ts';
 import type { InstanceContents } from '../../archive/contents.ts';
 import { HoldfastError } from '../../lib/errors.ts';
 import type { EngineContext, InstanceSource, Login } from '../engine.ts';
-import { connect, type Session } from './connection.ts';
+import type { Session } from './connection.ts';
 import { attempting } from './faults.ts';
 import { dumpGlobals, readGlobalsToEnd } from './globals.ts';
-import { type Hold, hold } from './hold.ts';
+import { hold } from './hold.ts';
 import { libpq } from './libpq.ts';
 import { readNotes } from './marker.ts';
 import { describeServer, mayReadPasswords } from './roles.ts';
 import { sessionName } from './session-name.ts';
 import { sessionOptions } from './settings.ts';
-import { databaseSource } from './source.ts';
+import { type DumpMeans, databaseSource } from './source.ts';
 import { identifier } from './sql.ts';
 import { findDumpAll, findTools } from './tools.ts';
 
@@ -35,7 +35,7 @@ async function open(server: ServerAccess, login: Login, context: EngineContext):
   const found = await listDatabases(session);
   refuseClosedDoors(found, login.username);
   const { databases, skipped } = choose(found);
-  await tryEach(held, databases);
+  await tryEach({ held, tools, access }, databases);
   const passwords = await mayReadPasswords(session);
 
   const owned = stack.move();
@@ -124,9 +124,7 @@ function refuseClosedDoors(found: readonly FoundDatabase[], role: string): void 
   );
 }
 
-/** Also shows, before the run counts as begun, what only a connection shows, such as a line that pg_hba.conf lacks. */
-async function tryEach(held: Hold, databases: readonly string[]): Promise<void> {
-  for (const name of databases) {
-    await using _ = await connect(held.endpoint(name), held.signal);
-  }
+/** Shows, before the run counts as begun, what only a look inside shows: a table that may not be read, a line that pg_hba.conf lacks. */
+async function tryEach(means: DumpMeans, databases: readonly string[]): Promise<void> {
+  for (const name of databases) await databaseSource(means, name);
 }

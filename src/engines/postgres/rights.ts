@@ -102,7 +102,7 @@ const rolesExist: Rule = ({ facts, rolesToMake }) =>
     .filter((role) => role !== facts.owner.name && rolesToMake?.has(role) !== true)
     .map((role) => ({
       reason: 'RoleMissing',
-      message: `role "${role}" has privileges or settings in the archive's database, and does not exist on this server`,
+      message: `role "${role}" has privileges or settings in the archive's database, or its schema public, and does not exist on this server`,
       hint: `CREATE ROLE ${identifier(role)};`,
     }));
 
