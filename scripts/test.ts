@@ -6,10 +6,15 @@
 import { prepare } from './test/prepare.ts';
 import { runTier } from './test/run-tier.ts';
 import { isGreen, judge, summaryLines, type TierResult } from './test/summary.ts';
-import { parseRequest, type Request, type Tier } from './test/tiers.ts';
+import { parseRequest, type Request, type Tier, USAGE } from './test/tiers.ts';
 
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interruption.abort());
+
+if (process.argv.includes('--help')) {
+  console.log(USAGE);
+  process.exit();
+}
 
 /** A tier whose tools cannot be had is a failure with the reason, and the next tier still runs. */
 async function result(tier: Tier, jestArguments: readonly string[]): Promise<TierResult> {

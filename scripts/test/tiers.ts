@@ -18,6 +18,11 @@ export const TIERS: readonly Tier[] = [
   { name: 'e2e', workers: 1, testSeconds: 300, limitMinutes: 40, tellsTests: true },
 ];
 
+export const USAGE = `npm test -- [tiers] [arguments of jest]
+  tiers: ${TIERS.map(({ name }) => name).join(', ')}; without one, all of them
+  for jest: from the first word on that begins with a dash or has a dot or a slash in it, such as a part of a path, or -t NAME
+test/README.md tells more.`;
+
 /** What was asked for on the command line. */
 export interface Request {
   /** In the order in which they run. */

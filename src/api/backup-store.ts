@@ -1,11 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { commonStatus } from './conditions.ts';
-import { ObjectName, type Resource, SecretKey } from './meta.ts';
-
-/** TypeBox forgets the type when options are spread over a schema. */
-function withDefault<Schema extends object>(schema: Schema, value: unknown): Schema {
-  return { ...schema, default: value };
-}
+import { ObjectName, type Resource, SecretKey, withDefault } from './meta.ts';
 
 /** Where in the Secret of a store the credentials are, unless it says otherwise: as AWS names the environment variables. */
 export const STORE_SECRET_KEYS = {

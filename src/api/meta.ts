@@ -54,3 +54,8 @@ export const SecretKey = (description: string) =>
 /** One value within a Secret of the same namespace. */
 export const SecretKeyReference = (description: string) =>
   Type.Object({ name: ObjectName(), key: SecretKey('Key within the Secret.') }, { description });
+
+/** The schema with a default. TypeBox forgets the type when options are spread over a schema. */
+export function withDefault<Schema extends object>(schema: Schema, value: unknown): Schema {
+  return { ...schema, default: value };
+}

@@ -13,7 +13,7 @@ export const LABELS = {
   scope: 'holdfast.dev/scope',
   /** UID of the object of ours that the object works for. */
   owner: 'holdfast.dev/owner-uid',
-  /** What the Job is for: probe, backup, plan, restore, cleanup, expire. */
+  /** What the Job is for: probe, backup, plan, restore, cleanup, expire, prune. */
   command: 'holdfast.dev/command',
   /** On a Backup: the schedule that made it; see scheduleLabel. */
   schedule: 'holdfast.dev/schedule',
@@ -111,10 +111,17 @@ export function numberedDatabaseName(name: string, index: number): string {
   return `${name}_${index}`;
 }
 
+const previousTail = (restore: { readonly uid: string }) => `_before_${shortUid(restore.uid)}`;
+
 /** Name that a replaced database keeps: its own, cut at a character, and the restore's UID. */
 export function previousDatabaseName(database: string, restore: { readonly uid: string }): string {
-  const tail = `_before_${shortUid(restore.uid)}`;
+  const tail = previousTail(restore);
   let head = database;
   while (Buffer.byteLength(head) + tail.length > DATABASE_NAME_BYTES) head = [...head].slice(0, -1).join('');
   return `${head}${tail}`;
+}
+
+/** Whether a database has a name that this restore gave to what it replaced. One that a person renamed back has not, though it bears the mark. */
+export function isPreviousName(name: string, restore: { readonly uid: string }): boolean {
+  return name.endsWith(previousTail(restore));
 }

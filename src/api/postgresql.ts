@@ -1,12 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { HoldfastError } from '../lib/errors.ts';
-import { ObjectName, SecretKey, SecretKeyReference } from './meta.ts';
+import { ObjectName, SecretKey, SecretKeyReference, withDefault } from './meta.ts';
 import { ExcludeSchema, IncludeSchema } from './postgresql-selection.ts';
-
-/** TypeBox forgets the type when options are spread over a schema. */
-function withDefault<Schema extends object>(schema: Schema, value: unknown): Schema {
-  return { ...schema, default: value };
-}
 
 /**
  * A database name: 1 to 63 bytes in UTF-8 (PostgreSQL cuts longer ones in silence), without control characters.

@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox';
+import { ByteCount, Digest } from '../api/digest.ts';
 import { FORMAT_VERSION } from './layout.ts';
 
 /** A setting of `ALTER DATABASE … SET`, for one role or, where role is absent, for all. */
@@ -49,8 +50,8 @@ const SelectionSchema = Type.Object({
 
 /** Of the bytes as the tool wrote them: before compression and encryption. */
 const PlainSchema = Type.Object({
-  size: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
-  sha256: Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }),
+  size: ByteCount(),
+  sha256: Digest(),
 });
 
 /** One database and the parts that hold it. */

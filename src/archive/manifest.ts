@@ -1,9 +1,8 @@
 import Type, { type Static } from 'typebox';
+import { ByteCount, Digest } from '../api/digest.ts';
 import { FORMAT_VERSION } from './layout.ts';
 
-const digest = () => Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
-const bytes = () => Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-const sizedDigest = () => Type.Object({ size: bytes(), sha256: digest() });
+const sizedDigest = () => Type.Object({ size: ByteCount(), sha256: Digest() });
 /** Key relative to the run's folder; never leaves it. */
 const key = () =>
   Type.String({ maxLength: 512, pattern: '^[A-Za-z0-9][-A-Za-z0-9_.]*(/[A-Za-z0-9][-A-Za-z0-9_.]*)*$' });
@@ -32,7 +31,7 @@ export const ManifestSchema = Type.Object({
       key: key(),
       part: Type.Integer({ minimum: 0 }),
       versionId: Type.Optional(Type.String()),
-      size: bytes(),
+      size: ByteCount(),
       /** The age header, up to and with the line that bears its MAC; only the first segment of a part has one. Apart, so that it can be rewritten for new readers. */
       header: Type.Optional(sizedDigest()),
       payload: sizedDigest(),
@@ -41,7 +40,7 @@ export const ManifestSchema = Type.Object({
   ),
   /** Fingerprints of the recipients; the run's own ephemeral recipient is not among them. */
   recipients: Type.Array(Type.String(), { minItems: 1 }),
-  contents: Type.Object({ key: key(), versionId: Type.Optional(Type.String()), size: bytes(), sha256: digest() }),
+  contents: Type.Object({ key: key(), versionId: Type.Optional(Type.String()), size: ByteCount(), sha256: Digest() }),
   verification: Type.Object({ level: Type.Literal('ReadBack'), time: Type.String() }),
 });
 

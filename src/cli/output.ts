@@ -10,7 +10,8 @@
 import type { Writable } from 'node:stream';
 import { stringify } from 'yaml';
 import type { Failure } from '../lib/errors.ts';
-import { coloured, cut, harmless, type Paint, plain } from './style.ts';
+import { cut } from '../lib/text.ts';
+import { coloured, harmless, type Paint, plain } from './style.ts';
 
 /** What a program that calls us may rely on. */
 export const EXIT = {

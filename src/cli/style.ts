@@ -32,9 +32,3 @@ export function harmless(text: string): string {
 export function widthOf(text: string): number {
   return [...text.replace(/\u001b\[\d+m/g, '')].length;
 }
-
-/** Cut to a width, with a mark that something is missing. */
-export function cut(text: string, width: number): string {
-  const letters = [...text];
-  return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join('')}…`;
-}

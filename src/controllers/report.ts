@@ -1,16 +1,15 @@
 import Type from 'typebox';
 import { Check } from 'typebox/value';
+import { ByteCount, Digest } from '../api/digest.ts';
 import { FailureSchema } from '../api/failure.ts';
 import type { Command, Report } from '../api/task.ts';
 
 const text = (maxLength: number) => Type.String({ maxLength });
-const bytes = () => Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-const digest = () => Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
 const RESULTS = {
   probe: Type.Object({ conditionalWrites: Type.Boolean() }),
   backup: Type.Object({
-    manifestDigest: digest(),
-    sizes: Type.Object({ source: bytes(), stored: bytes() }),
+    manifestDigest: Digest(),
+    sizes: Type.Object({ source: ByteCount(), stored: ByteCount() }),
     keyFingerprints: Type.Array(text(128), { maxItems: 16 }),
     server: Type.Object({ engine: text(64), version: text(256) }),
     tool: text(256),
@@ -21,8 +20,8 @@ const RESULTS = {
     alreadyRestored: Type.Boolean(),
     server: text(256),
     databaseExists: Type.Boolean(),
-    objects: bytes(),
-    bytesNeeded: bytes(),
+    objects: ByteCount(),
+    bytesNeeded: ByteCount(),
   }),
   restore: Type.Object({ previousDatabase: Type.Optional(text(63)) }),
   cleanup: Type.Object({ restored: Type.Boolean(), previousDatabase: Type.Optional(text(63)) }),

@@ -69,6 +69,9 @@ async function untilUsable(wanted: NewCrd, options: ApplyOptions, deadline: numb
   });
 }
 
+/** The hook's role was bound a moment ago, and of several API servers each learns of it in its own time. */
+const RIGHTS_ARRIVE_MS = 10_000;
+
 /** Repeats until there is no trouble. What heals by itself is tried again until the deadline; then the last trouble is thrown. */
 async function patiently(
   { every = 500 }: ApplyOptions,
@@ -76,10 +79,11 @@ async function patiently(
   what: string,
   attempt: () => Promise<HoldfastError | undefined>,
 ): Promise<void> {
+  const rightsDeadline = Math.min(deadline, monotonic() + RIGHTS_ARRIVE_MS);
   for (;;) {
     const trouble = await attempt().catch((error: unknown) => explained(error, what));
     if (trouble === undefined) return;
-    if (monotonic() > deadline) throw trouble;
+    if (monotonic() > (trouble.reason === 'Forbidden' ? rightsDeadline : deadline)) throw trouble;
     await delay(every);
   }
 }
@@ -94,7 +98,8 @@ function explained(error: unknown, what: string): HoldfastError {
       cause: error,
     });
   }
-  throw isForbidden(error) ? forbidden(what, error) : refused(what, error);
+  if (isForbidden(error)) return forbidden(what, error);
+  throw refused(what, error);
 }
 
 const BY_HAND = 'kubectl apply --server-side --force-conflicts -f crds/';

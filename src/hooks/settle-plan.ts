@@ -64,14 +64,24 @@ export const PATIENCE_MS = 240_000;
 
 export function planSettle(facts: SettleFacts): SettleStep {
   const { restores, silence, elapsed } = facts;
+  const late = elapsed >= PATIENCE_MS;
   const remove = restores.filter(({ over, leaving }) => !over && !leaving);
+  if (late && remove.length > 0) return { step: 'stop', failure: madeAnew(remove) };
   const guarded = restores.filter((restore) => restore.guarded);
   const asleep = facts.taken.filter(isAsleep);
-  const isWorth = silence < SILENCE_MS && elapsed < PATIENCE_MS;
+  const isWorth = silence < SILENCE_MS && !late;
   if (remove.length > 0 || (guarded.length > 0 && isWorth)) return { step: 'wait', remove, waitsFor: guarded };
   const safe = guarded.filter(({ uid }) => !asleep.some(({ holder }) => holder === uid));
   if (safe.length > 0) return { step: 'release', restores: safe };
   return asleep.length === 0 ? { step: 'done' } : { step: 'stop', failure: leftAsleep(asleep, silence < SILENCE_MS) };
+}
+
+/** Deleted and there again for as long as we looked: a tool that syncs makes them, and each could take its app to zero. */
+function madeAnew(restores: readonly RestoreToSettle[]): HoldfastError {
+  const names = restores.map(({ namespace, name }) => `Restore ${namespace}/${name}`).join(', ');
+  return new HoldfastError('RestoreMadeAnew', `${names}: not over, and made anew whenever it is deleted.`, {
+    hint: 'Pause what makes it (Argo CD, Flux, a pipeline), or remove it there. Then helm uninstall again.',
+  });
 }
 
 /** A count that is not zero is somebody's wish since; a workload that was at zero before stays there. */

@@ -29,6 +29,9 @@ export interface SettleOptions {
 /** How long an API server that does not answer is asked again. */
 const TROUBLE_PATIENCE_MS = 60_000;
 
+/** The hook's role was bound a moment ago, and of several API servers each learns of it in its own time. */
+const RIGHTS_ARRIVE_MS = 10_000;
+
 /** Returns when nothing in the cluster waits for the operator any more. Safe to repeat. Throws what is left, with the commands that end it. */
 export async function settle(options: SettleOptions): Promise<void> {
   const { clock = monotonic, every = 2_000, say } = options;
@@ -53,7 +56,7 @@ export async function settle(options: SettleOptions): Promise<void> {
       troubleSince = undefined;
     } catch (error) {
       troubleSince ??= clock();
-      if (!passes(error) || clock() - troubleSince > TROUBLE_PATIENCE_MS) throw explained(error);
+      if (clock() - troubleSince > patienceWith(error)) throw explained(error);
     }
     await delay(every);
   }
@@ -175,8 +178,10 @@ async function unlessGone(call: Promise<unknown>): Promise<void> {
   }
 }
 
-function passes(error: unknown): boolean {
-  return error instanceof KubeError && error.outlook === 'retry';
+function patienceWith(error: unknown): number {
+  if (!(error instanceof KubeError)) return -1;
+  if (error.outlook === 'retry') return TROUBLE_PATIENCE_MS;
+  return isForbidden(error) ? RIGHTS_ARRIVE_MS : -1;
 }
 
 const WITHOUT =

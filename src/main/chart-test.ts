@@ -24,7 +24,7 @@ const OURS: readonly KindRef[] = Object.values(KIND).filter(({ apiVersion }) => 
 
 const NEXT = {
   operator: "kubectl get pods shows the operator's, kubectl logs tells more.",
-  kinds: 'helm upgrade brings them, or: kubectl apply --server-side -f crds/',
+  kinds: 'helm upgrade brings them, or: kubectl apply --server-side --force-conflicts -f crds/',
 } as const;
 
 const http = new Http(await findCredentials(process.env));

@@ -8,6 +8,7 @@ import {
   TERMINATION_MESSAGE_LIMIT,
 } from '../api/task.ts';
 import type { Failure, HoldfastError } from '../lib/errors.ts';
+import { cut } from '../lib/text.ts';
 
 const TERMINATION_LOG = '/dev/termination-log';
 /** Tried in turn, in characters, until a report fits. */
@@ -85,10 +86,4 @@ function shortFailure(failure: Failure, limit: number): Failure {
     message: cut(failure.message, limit),
     ...(failure.hint === undefined ? {} : { hint: cut(failure.hint, limit) }),
   };
-}
-
-/** By whole characters: half of a pair would make the JSON unreadable for some. */
-function cut(text: string, limit: number): string {
-  const characters = [...text];
-  return characters.length <= limit ? text : `${characters.slice(0, limit - 1).join('')}…`;
 }

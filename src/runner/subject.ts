@@ -4,6 +4,7 @@ import type { Contents, DatabaseContents, InstanceContents } from '../archive/co
 import { dumpFile, FORMAT_VERSION, GLOBALS_FILE } from '../archive/layout.ts';
 import type { ManifestSegment } from '../archive/manifest.ts';
 import type { DatabaseSource, InstanceSource, Login, Source } from '../engines/engine.ts';
+import type { Logger } from '../observability/log.ts';
 import { engineContext, type RunnerContext } from './context.ts';
 import { type RecipePart, recipe } from './recipe.ts';
 import type { SizedDigest } from './stages/meter.ts';
@@ -34,7 +35,9 @@ export interface Subject extends AsyncDisposable {
 export async function openSubject(task: BackupTask, context: RunnerContext, login: Login): Promise<Subject> {
   const { database, selection } = task;
   const engine = engineContext(context, task.run);
-  if (!isOneDatabase(database)) return serverSubject(await context.engine.openInstanceSource(database, login, engine));
+  if (!isOneDatabase(database)) {
+    return serverSubject(await context.engine.openInstanceSource(database, login, engine), context.log);
+  }
   const source = await context.engine.openSource(database, login, engine, selection);
   return databaseSubject(database.database, source, selection);
 }
@@ -56,7 +59,7 @@ function databaseSubject(database: string, source: Source, selection: BackupTask
   };
 }
 
-function serverSubject(source: InstanceSource): Subject {
+function serverSubject(source: InstanceSource, log: Logger): Subject {
   const dumped: { database: string; source: DatabaseSource; part: number }[] = [];
   const skipped: InstanceContents['skipped'] = [...source.skipped];
   let facts: Awaited<ReturnType<InstanceSource['describe']>> | undefined;
@@ -77,6 +80,8 @@ function serverSubject(source: InstanceSource): Subject {
     // Last, so that roles are in it that own what was made while the first databases were dumped.
     facts = await source.describe();
     skipped.push(...facts.made.map((database) => ({ database, reason: 'MadeMeanwhile' })));
+    // The contents say so too, but nobody in the cluster can read them.
+    for (const each of skipped) log.info(each, 'a database of the server is not in the archive');
     yield { part: dumped.length, file: GLOBALS_FILE, source: source.globals };
   }
 

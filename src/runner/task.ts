@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Type, { type Static } from 'typebox';
 import { Errors } from 'typebox/value';
+import { Digest } from '../api/digest.ts';
 import { AUTHENTICATION_METHODS, TLS_MODES } from '../api/postgresql.ts';
 import { ExcludeSchema, IncludeSchema } from '../api/postgresql-selection.ts';
 import { MOUNTS, type Task } from '../api/task.ts';
 import { HoldfastError, messageOf } from '../lib/errors.ts';
 
 const text = () => Type.String({ minLength: 1 });
-const digest = () => Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
 /** A folder within the bucket: relative, and never out of itself. */
 const folder = () =>
   Type.String({
@@ -52,7 +52,7 @@ const database = Type.Object({
 const restoreBase = {
   run: restoreRun,
   store,
-  archive: Type.Object({ folder: folder(), manifestDigest: digest(), cluster: text(), namespace: text() }),
+  archive: Type.Object({ folder: folder(), manifestDigest: Digest(), cluster: text(), namespace: text() }),
   database,
   fromDatabase: Type.Optional(text()),
   identity: Type.Object({ secret: text(), key: text() }),

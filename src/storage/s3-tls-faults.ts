@@ -1,16 +1,9 @@
 /** No TLS with the S3 server, or not with the right one. All of it may heal: certificates are renewed, ConfigMaps mended. */
 import { HoldfastError } from '../lib/errors.ts';
+import { datesProblem, tlsVerdictOf } from '../lib/tls-verdict.ts';
 import { type Fault, type Site, wordsOf } from './s3-fault.ts';
 
-/** What Node calls OpenSSL's verdicts about a certificate that was signed by nobody we trust. */
-const UNTRUSTED =
-  /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_|CERT_SIGNATURE_FAILURE|CERT_UNTRUSTED)/;
-
-export function isTlsFault({ code }: Fault): boolean {
-  return /^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|EPROTO)/.test(
-    code,
-  );
-}
+export const isTlsFault = ({ code }: Fault): boolean => tlsVerdictOf(code) !== undefined;
 
 export function tlsError(caught: unknown, fault: Fault, site: Site, doing: string): HoldfastError {
   const { message, hint } = explain(fault, site, namesOf(caught));
@@ -24,22 +17,22 @@ function namesOf(caught: unknown): string | undefined {
 }
 
 function explain(fault: Fault, site: Site, names: string | undefined): { message: string; hint: string } {
-  const { code } = fault;
+  const verdict = tlsVerdictOf(fault.code);
   const its = `the certificate of ${site.endpoint}`;
-  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
+  if (verdict === 'expired' || verdict === 'not-yet-valid') {
     return {
-      message: `${its}, or of the authority that signed it, ${code === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet'}`,
+      message: `${its}, or of the authority that signed it, ${datesProblem(verdict)}`,
       hint: 'Renew it and reload the S3 server; where it is good, look at the clock of the node.',
     };
   }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'HOSTNAME_MISMATCH') {
+  if (verdict === 'other-names') {
     return {
       message: `${its} is for other names (${names ?? fault.message})`,
       hint: 'Write one of its names into spec.s3.endpoint of the BackupStore, or let a certificate be made for this one; where bucket.host is not among them, set spec.s3.forcePathStyle: true.',
     };
   }
-  if (UNTRUSTED.test(code)) {
-    return { message: `${its} is not signed by ${authorityOf(site)} (${code})`, hint: untrustedHint(site) };
+  if (verdict === 'untrusted') {
+    return { message: `${its} is not signed by ${authorityOf(site)} (${fault.code})`, hint: untrustedHint(site) };
   }
   return {
     message: `no trusted connection to ${site.endpoint} (${wordsOf(fault)})`,

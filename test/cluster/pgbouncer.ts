@@ -5,7 +5,7 @@ import pg from 'pg';
 import { run } from './command.ts';
 import { ensureDebianPackages } from './debian.ts';
 import { freePorts } from './ports.ts';
-import type { LocalPostgres } from './postgres.ts';
+import { answers, type LocalPostgres } from './postgres.ts';
 import { tempDir } from './temp-dir.ts';
 import { lastLinesOf, startTied } from './tied-process.ts';
 import { waitFor } from './wait.ts';
@@ -48,7 +48,7 @@ export async function localPgBouncer(server: LocalPostgres, options: PgBouncerOp
     cwd: dir,
     ...(asAccount && { user: ACCOUNT }),
   });
-  await waitFor(() => answers(server, port), {
+  await waitFor(() => answers({ ...accessTo(server, port), ssl: { rejectUnauthorized: false } }), {
     timeoutMs: 20_000,
     hopeless: () => !bouncer.running(),
     otherwise: () => `PgBouncer did not become ready:\n${lastLinesOf(log)}\nNext: read ${log}`,
@@ -73,7 +73,7 @@ async function give(dir: string, files: readonly string[]): Promise<void> {
 
 /** Every role with its secret, which opens both PgBouncer and the server. */
 async function users(server: LocalPostgres): Promise<string> {
-  const client = clientOf(server, server.port, false);
+  const client = new pg.Client(accessTo(server, server.port));
   await client.connect();
   try {
     const { rows } = await client.query('SELECT rolname, rolpassword FROM pg_authid WHERE rolpassword IS NOT NULL');
@@ -100,20 +100,6 @@ function configuration(server: LocalPostgres, dir: string, port: number, options
   return `[databases]\n* = host=${server.host} port=${server.port}\n[pgbouncer]\n${lines.join('')}`;
 }
 
-async function answers(server: LocalPostgres, port: number): Promise<boolean> {
-  const client = clientOf(server, port, true);
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    return true;
-  } catch {
-    return false;
-  } finally {
-    await client.end().catch(() => undefined);
-  }
-}
-
-function clientOf({ host, superuser, password }: LocalPostgres, port: number, tls: boolean): pg.Client {
-  const ssl = tls ? { rejectUnauthorized: false } : false;
-  return new pg.Client({ host, port, user: superuser, password, database: 'postgres', ssl });
+function accessTo({ host, superuser, password }: LocalPostgres, port: number): pg.ClientConfig {
+  return { host, port, user: superuser, password, database: 'postgres' };
 }

@@ -97,8 +97,8 @@ export async function startPostgres(
   };
 }
 
-/** Not every server comes with pg_isready. */
-async function answers(config: pg.ClientConfig): Promise<boolean> {
+/** Whether it lets us in. Not every server comes with pg_isready. */
+export async function answers(config: pg.ClientConfig): Promise<boolean> {
   const client = new pg.Client(config);
   client.on('error', () => undefined);
   try {

@@ -1,6 +1,6 @@
 /** Asks servers over HTTP whether they are ready. */
 import { readFile } from 'node:fs/promises';
-import { request as httpsRequest } from 'node:https';
+import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { join } from 'node:path';
 
 /** A server that is up answers a health check at once; one that hangs counts as not ready. */
@@ -14,17 +14,8 @@ export async function answersHttp(url: string): Promise<boolean> {
 }
 
 /** The same of a server whose certificate nobody has to trust yet: it is asked whether it is there, not who it is. */
-export async function answersHttps(url: string): Promise<boolean> {
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-  const options = { rejectUnauthorized: false, agent: false, timeout: ANSWER_WITHIN_MS } as const;
-  const request = httpsRequest(url, options, (response) => {
-    response.resume();
-    resolve(response.statusCode === 200);
-  });
-  request.on('timeout', () => request.destroy(new Error(`${url} does not answer`)));
-  request.on('error', reject);
-  request.end();
-  return promise;
+export function answersHttps(url: string): Promise<boolean> {
+  return answersOk(url, { rejectUnauthorized: false });
 }
 
 /** Whether the API server at `url` calls itself ready, asked as the administrator of a folder of certificates. */
@@ -32,16 +23,16 @@ export async function apiServerReady(url: string, pki: string): Promise<boolean>
   const [ca, cert, key] = await Promise.all(
     ['ca.crt', 'admin.crt', 'admin.key'].map((name) => readFile(join(pki, name))),
   );
+  return answersOk(`${url}/readyz`, { ca, cert, key });
+}
+
+function answersOk(url: string, tls: RequestOptions): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-  const request = httpsRequest(
-    `${url}/readyz`,
-    // No agent: no connection stays open to a server that is about to be restarted.
-    { ca, cert, key, agent: false, timeout: ANSWER_WITHIN_MS },
-    (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    },
-  );
+  // No agent: no connection stays open to a server that is about to be restarted.
+  const request = httpsRequest(url, { ...tls, agent: false, timeout: ANSWER_WITHIN_MS }, (response) => {
+    response.resume();
+    resolve(response.statusCode === 200);
+  });
   request.on('timeout', () => request.destroy(new Error(`${url} does not answer`)));
   request.on('error', reject);
   request.end();

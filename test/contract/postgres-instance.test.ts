@@ -146,6 +146,69 @@ describe('a whole server', () => {
     }
   }, 180_000);
 
+  test('of which a database is renamed while others are dumped fails, and one that is dropped does not', async () => {
+    await world.sql('postgres', 'CREATE DATABASE moved', 'CREATE DATABASE dropped');
+    await using source = await postgres.openInstanceSource(access, world.superuser, world.context);
+    await world.sql('postgres', 'ALTER DATABASE moved RENAME TO elsewhere', 'DROP DATABASE dropped');
+    await expect(source.database('moved')).rejects.toMatchObject({
+      reason: 'DatabaseRenamed',
+      message: 'database "moved" was renamed to "elsewhere" during the backup',
+    });
+    expect(await source.database('dropped')).toBeUndefined();
+    await world.sql('postgres', 'DROP DATABASE elsewhere');
+  }, 60_000);
+
+  test('whose previous database a person renamed back keeps it when the others are dropped', async () => {
+    const request = await loaded();
+    await using target = await postgres.openInstanceTarget(access, world.superuser, request, world.context);
+    const { previousDatabases } = await target.swap(inTheFuture());
+    const previous = previousDatabases.find((name) => name.startsWith('one_')) ?? '';
+    await world.sql(
+      'postgres',
+      'DROP DATABASE one',
+      `ALTER DATABASE "${previous}" RENAME TO one`,
+      'ALTER DATABASE one ALLOW_CONNECTIONS true',
+    );
+    await target[Symbol.asyncDispose]();
+    expect(await postgres.cleanUp(cleanup(request, true), world.superuser, world.context)).toEqual({
+      restored: true,
+      previousDatabases: [],
+    });
+    expect(await world.databases()).toEqual(expect.arrayContaining(NAMES));
+    expect(await world.databases()).not.toContain(previousDatabases.find((name) => name.startsWith('two_')));
+    await using source = await postgres.openInstanceSource(access, world.superuser, world.context);
+    expect(source.databases).toContain('one');
+    await world.sql('postgres', 'DROP ROLE IF EXISTS "new role"');
+  }, 60_000);
+
+  test('whose roles have what this server does not know is refused before anything is done', async () => {
+    await world.sql('postgres', 'DROP ROLE IF EXISTS "new role"');
+    const [role] = contents.roles;
+    if (role === undefined) throw new Error('there is one');
+    const settings = [{ name: 'of_another_version', value: '1' }];
+    const request = { ...aRequest(), contents: { ...contents, roles: [{ ...role, settings }] } };
+    await using target = await postgres.openInstanceTarget(access, world.superuser, request, world.context);
+    expect((await target.plan()).refusals).toMatchObject([
+      { reason: 'RolesFailed', message: expect.stringContaining('of_another_version') },
+    ]);
+    expect(await newRole()).toEqual([]);
+  }, 30_000);
+
+  test('has the end of a password in a form that every server reads in the same way', async () => {
+    await world.sql(
+      'postgres',
+      `CREATE ROLE brief VALID UNTIL '2033-02-01 00:00:00+00'`,
+      `ALTER ROLE CURRENT_USER SET datestyle = 'SQL, DMY'`,
+    );
+    try {
+      await using source = await postgres.openInstanceSource(access, world.superuser, world.context);
+      const { roles } = await source.describe();
+      expect(roles.find(({ name }) => name === 'brief')?.validUntil).toMatch(/^2033-0[12]-[03]1 /);
+    } finally {
+      await world.sql('postgres', 'ALTER ROLE CURRENT_USER RESET datestyle', 'DROP ROLE brief');
+    }
+  }, 30_000);
+
   test('is not put live after the fence', async () => {
     const before = await words();
     const request = await loaded();

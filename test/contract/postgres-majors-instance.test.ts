@@ -1,13 +1,13 @@
 /** A whole server of every major version, with the programs of that version: backed up, emptied, restored. */
 import { beforeAll, expect, jest, test } from '@jest/globals';
 import { localPostgresOfMajor, MAJORS_WITH_PROGRAMS, postgresPrograms } from '../cluster/postgres-majors.ts';
+import { PROGRAMS_FOLDER } from '../support/postgres-majors.ts';
 import { PASSWORD } from '../support/postgres-world.ts';
 import { fillServer, type InstanceWorld, instanceWorld, ODD, resultOf } from '../support/runner-instance.ts';
 import { runRunner } from '../support/runner-process.ts';
 
 jest.setTimeout(180_000);
 
-const PROGRAMS_FOLDER = 'HOLDFAST_POSTGRESQL_ROOT';
 let programs: string;
 
 beforeAll(async () => {

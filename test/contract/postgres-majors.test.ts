@@ -1,50 +1,20 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { postgres } from '../../src/engines/postgres/engine.ts';
-import {
-  localPostgresOfMajor,
-  MAJORS,
-  MAJORS_WITH_PROGRAMS,
-  type Major,
-  postgresPrograms,
-} from '../cluster/postgres-majors.ts';
+import { MAJORS, MAJORS_WITH_PROGRAMS, type Major } from '../cluster/postgres-majors.ts';
 import { anExampleDatabase } from '../support/postgres-example.ts';
 import type { Fingerprint } from '../support/postgres-fingerprint.ts';
+import { withProgramsOfEveryMajor, worldsByMajor } from '../support/postgres-majors.ts';
 import {
   type Archive,
   dumpOf,
   inTheFuture,
   loadInto,
   type PostgresWorld,
-  postgresWorld,
   requestFor,
 } from '../support/postgres-world.ts';
 
-const PROGRAMS_FOLDER = 'HOLDFAST_POSTGRESQL_ROOT';
-const formerFolder = process.env[PROGRAMS_FOLDER];
-const worlds = new Map<Major, Promise<PostgresWorld>>();
-
-beforeAll(async () => {
-  process.env[PROGRAMS_FOLDER] = await postgresPrograms();
-}, 180_000);
-
-afterAll(async () => {
-  if (formerFolder === undefined) delete process.env[PROGRAMS_FOLDER];
-  else process.env[PROGRAMS_FOLDER] = formerFolder;
-  for (const world of worlds.values()) await (await world)[Symbol.asyncDispose]();
-});
-
-/** A server of this major version, started when it is first asked for. */
-function worldOf(major: Major): Promise<PostgresWorld> {
-  const world = worlds.get(major) ?? start(major);
-  worlds.set(major, world);
-  return world;
-}
-
-async function start(major: Major): Promise<PostgresWorld> {
-  const world = await postgresWorld({}, (options) => localPostgresOfMajor(major, options));
-  for (const role of ['app', 'reader']) await world.role(role);
-  return world;
-}
+withProgramsOfEveryMajor();
+const worldOf = worldsByMajor(['app', 'reader']);
 
 async function restore(world: PostgresWorld, archive: Archive, database: string, as = world.superuser): Promise<void> {
   const request = requestFor(archive, database);

@@ -7,8 +7,8 @@ import type { Login } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
 import { localPgBouncer, type PgBouncer, type PgBouncerOptions } from '../cluster/pgbouncer.ts';
 import { issue, makeAuthority } from '../cluster/pki.ts';
-import { postgresPrograms } from '../cluster/postgres-majors.ts';
 import { anExampleDatabase } from '../support/postgres-example.ts';
+import { withProgramsOfEveryMajor } from '../support/postgres-majors.ts';
 import {
   dumpOf,
   inTheFuture,
@@ -18,14 +18,12 @@ import {
   requestFor,
 } from '../support/postgres-world.ts';
 
-const PROGRAMS_FOLDER = 'HOLDFAST_POSTGRESQL_ROOT';
-const formerFolder = process.env[PROGRAMS_FOLDER];
+withProgramsOfEveryMajor();
 let world: PostgresWorld;
 let folder: string;
 let login: Login;
 
 beforeAll(async () => {
-  process.env[PROGRAMS_FOLDER] = await postgresPrograms();
   world = await postgresWorld();
   for (const role of ['app', 'reader']) await world.role(role);
   await anExampleDatabase(world, 'shop');
@@ -36,8 +34,6 @@ beforeAll(async () => {
 }, 180_000);
 
 afterAll(async () => {
-  if (formerFolder === undefined) delete process.env[PROGRAMS_FOLDER];
-  else process.env[PROGRAMS_FOLDER] = formerFolder;
   await world?.[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });

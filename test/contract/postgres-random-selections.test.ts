@@ -1,72 +1,35 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import pg from 'pg';
 import type { Selection } from '../../src/api/postgresql-selection.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
 import { HoldfastError } from '../../src/lib/errors.ts';
-import {
-  localPostgresOfMajor,
-  MAJORS_WITH_PROGRAMS,
-  type Major,
-  postgresPrograms,
-} from '../cluster/postgres-majors.ts';
+import { MAJORS_WITH_PROGRAMS } from '../cluster/postgres-majors.ts';
 import type { Fingerprint } from '../support/postgres-fingerprint.ts';
+import { withProgramsOfEveryMajor, worldOfMajor } from '../support/postgres-majors.ts';
 import { type Random, randomOf } from '../support/postgres-random.ts';
 import { ROLES } from '../support/postgres-random-draft.ts';
 import { randomSchema } from '../support/postgres-random-schema.ts';
-import {
-  dumpOf,
-  inTheFuture,
-  loadInto,
-  type PostgresWorld,
-  postgresWorld,
-  requestFor,
-} from '../support/postgres-world.ts';
+import { failuresOf, seedCount, seedsFrom } from '../support/postgres-random-trial.ts';
+import { dumpOf, inTheFuture, loadInto, type PostgresWorld, requestFor } from '../support/postgres-world.ts';
 
-/** Set these to look for more, or to see one again: HOLDFAST_SEED=17042 HOLDFAST_SCHEMAS=1. */
-const SEED = process.env['HOLDFAST_SEED'];
-const SCHEMAS = Number(process.env['HOLDFAST_SCHEMAS'] ?? 4);
+const SCHEMAS = seedCount(4);
 const SELECTIONS = 5;
-const LANES = 3;
 
-const PROGRAMS_FOLDER = 'HOLDFAST_POSTGRESQL_ROOT';
-const formerFolder = process.env[PROGRAMS_FOLDER];
-
-beforeAll(async () => {
-  process.env[PROGRAMS_FOLDER] = await postgresPrograms();
-}, 180_000);
-
-afterAll(() => {
-  if (formerFolder === undefined) delete process.env[PROGRAMS_FOLDER];
-  else process.env[PROGRAMS_FOLDER] = formerFolder;
-});
+withProgramsOfEveryMajor();
 
 test.each(MAJORS_WITH_PROGRAMS)(
   'random parts of random databases of PostgreSQL %i come back, or are refused',
   async (major) => {
-    await using world = await serverOf(major);
-    const seeds = Array.from({ length: SCHEMAS }, (_, n) => Number(SEED ?? major * 1000 + 500) + n);
-    const failures: string[] = [];
+    await using world = await worldOfMajor(major, ROLES);
     const count = { restored: 0, refused: 0 };
-    const lane = async () => {
-      for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
-        const said = `seed ${seed} on PostgreSQL ${major}`;
-        await partsOf(world, seed, count).catch((error: unknown) => {
-          failures.push(`${said}: ${error instanceof Error ? error.message : error}`);
-        });
-      }
-    };
-    await Promise.all(Array.from({ length: LANES }, lane));
+    const failures = await failuresOf(major, seedsFrom(major * 1000 + 500, SCHEMAS), (seed) =>
+      partsOf(world, seed, count),
+    );
     expect(failures.join('\n\n')).toBe('');
     if (SCHEMAS >= 4) expect(count.restored).toBeGreaterThan(SCHEMAS);
   },
   300_000,
 );
-
-async function serverOf(major: Major): Promise<PostgresWorld> {
-  const world = await postgresWorld({}, (options) => localPostgresOfMajor(major, options));
-  for (const role of ROLES) await world.role(role);
-  return world;
-}
 
 async function partsOf(
   world: PostgresWorld,

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Login } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
-import { localPostgresOfMajor, MAJORS_WITH_PROGRAMS, postgresPrograms } from '../cluster/postgres-majors.ts';
+import { MAJORS_WITH_PROGRAMS } from '../cluster/postgres-majors.ts';
 import { documentedSql } from '../support/documented-sql.ts';
 import { anExampleDatabase } from '../support/postgres-example.ts';
 import type { Fingerprint } from '../support/postgres-fingerprint.ts';
+import { withProgramsOfEveryMajor, worldOfMajor } from '../support/postgres-majors.ts';
 import {
   type Archive,
   dumpOf,
@@ -12,21 +13,10 @@ import {
   loadInto,
   PASSWORD,
   type PostgresWorld,
-  postgresWorld,
   requestFor,
 } from '../support/postgres-world.ts';
 
-const PROGRAMS_FOLDER = 'HOLDFAST_POSTGRESQL_ROOT';
-const formerFolder = process.env[PROGRAMS_FOLDER];
-
-beforeAll(async () => {
-  process.env[PROGRAMS_FOLDER] = await postgresPrograms();
-}, 180_000);
-
-afterAll(() => {
-  if (formerFolder === undefined) delete process.env[PROGRAMS_FOLDER];
-  else process.env[PROGRAMS_FOLDER] = formerFolder;
-});
+withProgramsOfEveryMajor();
 
 const dumper: Login = { username: 'holdfast_backup', password: 'choose one' };
 const restorer: Login = { username: 'holdfast_restore', password: 'choose one' };
@@ -119,8 +109,7 @@ describe.each(MAJORS_WITH_PROGRAMS)('on PostgreSQL %i, roles made by the stateme
   let archive: Archive;
 
   beforeAll(async () => {
-    world = await postgresWorld({}, (options) => localPostgresOfMajor(major, options));
-    for (const role of ['app', 'reader']) await world.role(role);
+    world = await worldOfMajor(major, ['app', 'reader']);
     await anExampleDatabase(world, 'shop', { superuserThings: false });
     await run(`backup, ${major >= 14 ? 14 : 13}`, 'backup, row security', 'backup, large objects');
     await run('restore', `restore, settings, ${major >= 16 ? 16 : 13}`);

@@ -1,42 +1,20 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import type { Selection } from '../../src/api/postgresql-selection.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
-import {
-  localPostgresOfMajor,
-  MAJORS_WITH_PROGRAMS,
-  type Major,
-  postgresPrograms,
-} from '../cluster/postgres-majors.ts';
+import { MAJORS_WITH_PROGRAMS, type Major } from '../cluster/postgres-majors.ts';
+import { withProgramsOfEveryMajor, worldsByMajor } from '../support/postgres-majors.ts';
 import {
   type Archive,
   dumpOf,
   inTheFuture,
   loadInto,
   type PostgresWorld,
-  postgresWorld,
   requestFor,
 } from '../support/postgres-world.ts';
 
-const PROGRAMS_FOLDER = 'HOLDFAST_POSTGRESQL_ROOT';
-const formerFolder = process.env[PROGRAMS_FOLDER];
-const worlds = new Map<Major, Promise<PostgresWorld>>();
-
-beforeAll(async () => {
-  process.env[PROGRAMS_FOLDER] = await postgresPrograms();
-}, 180_000);
-
-afterAll(async () => {
-  if (formerFolder === undefined) delete process.env[PROGRAMS_FOLDER];
-  else process.env[PROGRAMS_FOLDER] = formerFolder;
-  for (const world of worlds.values()) await (await world)[Symbol.asyncDispose]();
-});
-
-function worldOf(major: Major): Promise<PostgresWorld> {
-  const world = worlds.get(major) ?? postgresWorld({}, (options) => localPostgresOfMajor(major, options));
-  worlds.set(major, world);
-  return world;
-}
+withProgramsOfEveryMajor();
+const worldOf = worldsByMajor();
 
 const id = pg.escapeIdentifier;
 const table = (schema: string, name: string) => ({ schema, name });

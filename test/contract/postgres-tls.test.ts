@@ -20,9 +20,12 @@ import { connectionString, libpq } from '../../src/engines/postgres/libpq.ts';
 import type { HoldfastError } from '../../src/lib/errors.ts';
 import { run } from '../../src/platform/subprocess.ts';
 import { issue, issueExpired, makeAuthority } from '../cluster/pki.ts';
-import { localPostgresOfMajor, postgresPrograms } from '../cluster/postgres-majors.ts';
+import { postgresPrograms } from '../cluster/postgres-majors.ts';
 import { passTlsOn, serveNoTls, serveTls, withAccessRules } from '../support/postgres-access.ts';
+import { withProgramsOfEveryMajor, worldOfMajor } from '../support/postgres-majors.ts';
 import { dumpOf, PASSWORD, type PostgresWorld, postgresWorld } from '../support/postgres-world.ts';
+
+withProgramsOfEveryMajor();
 
 let world: PostgresWorld;
 let programs: string;
@@ -333,9 +336,7 @@ test('a URI may demand that the proof is bound to the connection', async () => {
 test.each([13, 17, 18] as const)(
   'a server of PostgreSQL %i is dumped by verify-full, bound to the connection',
   async (major) => {
-    const former = process.env['HOLDFAST_POSTGRESQL_ROOT'];
-    process.env['HOLDFAST_POSTGRESQL_ROOT'] = programs;
-    const other = await postgresWorld({}, (options) => localPostgresOfMajor(major, options));
+    const other = await worldOfMajor(major);
     try {
       await serveTls(other, folder, 'right');
       const known: PostgresWorld = {
@@ -349,8 +350,6 @@ test.each([13, 17, 18] as const)(
       const dumped = await dumpOf(known, 'template1', { ...other.superuser, authorities, channelBinding: true });
       expect(dumped.major).toBe(major);
     } finally {
-      if (former === undefined) delete process.env['HOLDFAST_POSTGRESQL_ROOT'];
-      else process.env['HOLDFAST_POSTGRESQL_ROOT'] = former;
       await other[Symbol.asyncDispose]();
     }
   },

@@ -12,6 +12,7 @@ import { issue, makeAuthority } from '../cluster/pki.ts';
 import { postgresPrograms } from '../cluster/postgres-majors.ts';
 import { type LocalS3, localS3 } from '../cluster/versitygw.ts';
 import { serveTls, withAccessRules } from '../support/postgres-access.ts';
+import { PROGRAMS_FOLDER } from '../support/postgres-majors.ts';
 import { PASSWORD, type PostgresWorld, postgresWorld } from '../support/postgres-world.ts';
 import { runRunner, type Secrets } from '../support/runner-process.ts';
 
@@ -24,7 +25,7 @@ let env: Record<string, string>;
 
 beforeAll(async () => {
   [world, store, key] = await Promise.all([postgresWorld(), localS3(), newIdentity('classic')]);
-  env = { HOLDFAST_POSTGRESQL_ROOT: await postgresPrograms() };
+  env = { [PROGRAMS_FOLDER]: await postgresPrograms() };
   await store.createBucket(BUCKET);
   folder = await mkdtemp(join(tmpdir(), 'holdfast-runner-tls-'));
   await makeAuthority(folder, 'authority');

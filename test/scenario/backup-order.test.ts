@@ -1,7 +1,6 @@
 /** Backups that want one database, on a real API server: who came first goes first. */
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import type { Job } from '../../src/api/kubernetes.ts';
-import type { Report } from '../../src/api/task.ts';
 import { backupController } from '../../src/controllers/backup/observe.ts';
 import type { AnyController } from '../../src/controllers/controller.ts';
 import { KubeCluster } from '../../src/kube/client.ts';
@@ -10,8 +9,8 @@ import { KIND } from '../../src/kube/kinds.ts';
 import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { type ApiProxy, startApiProxy } from '../support/api-proxy.ts';
-import { aBackup, aKey, aStore } from '../support/builders.ts';
-import { installKinds, kubectl } from '../support/kube-crds.ts';
+import { aBackup, aKey, aStore, BACKED_UP } from '../support/builders.ts';
+import { createReady, installKinds, kubectl } from '../support/kube-crds.ts';
 import { playJob } from '../support/kube-kubelet.ts';
 import { type TestOperator, testOperator } from '../support/kube-operator.ts';
 
@@ -37,31 +36,9 @@ afterAll(async () => {
   await server?.stop();
 });
 
-async function make(object: ReturnType<typeof aStore> | ReturnType<typeof aKey>): Promise<void> {
-  const { apiVersion, kind, metadata, spec, status } = object;
-  const { name } = metadata;
-  const wanted = JSON.stringify({ apiVersion, kind, metadata: { name, namespace: 'default' }, spec });
-  await kubectl(server.kubeconfig, ['create', '-f', '-'], wanted);
-  const patch = ['--subresource=status', '--type=merge', '-p', JSON.stringify({ status })];
-  await kubectl(server.kubeconfig, ['patch', kind.toLowerCase(), name, ...patch]);
-}
-
-const DONE: Report = {
-  command: 'backup',
-  ok: true,
-  result: {
-    manifestDigest: `sha256:${'ab'.repeat(32)}`,
-    sizes: { source: 10, stored: 10 },
-    keyFingerprints: [],
-    server: { engine: 'postgresql', version: '17.6' },
-    tool: 'pg_dump 17.6',
-    verifiedTime: '2026-11-24T12:00:00.000Z',
-  },
-};
-
 test('four that waited for one database follow one another in the order in which they were made', async () => {
-  await make(aStore());
-  await make(aKey());
+  await createReady(server.kubeconfig, aStore(), 'default');
+  await createReady(server.kubeconfig, aKey(), 'default');
   const { apiVersion, kind, spec } = aBackup();
   // Neither by name nor by the order of a list; the API server's times are whole seconds, so the last two are of one.
   for (const names of [['m'], ['z'], ['b', 'a']]) {
@@ -84,7 +61,7 @@ test('four that waited for one database follow one another in the order in which
     const [job, ...others] = await open();
     expect(others).toEqual([]);
     order.push(job?.metadata.ownerReferences?.[0]?.name ?? '');
-    await playJob(server.kubeconfig, job as Job, DONE);
+    await playJob(server.kubeconfig, job as Job, BACKED_UP);
   }
   const made = (await people.list(KIND.backup, { namespace: 'default' })).map(({ metadata }) => metadata);
   const expected = made.toSorted((a, b) =>

@@ -21,7 +21,10 @@ const ours = files.filter((file) => !theirs.includes(file) && !values.includes(f
 type Document = Readonly<Record<string, unknown>> & {
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly annotations?: Readonly<Record<string, string>> };
-  readonly spec: { readonly syncPolicy?: { readonly syncOptions: string[] }; readonly wait?: boolean };
+  readonly spec: {
+    readonly syncPolicy?: { readonly syncOptions: string[]; readonly automated: { readonly prune: boolean } };
+    readonly wait?: boolean;
+  };
 };
 const documentsOf = (file: string) =>
   parseAllDocuments(readExample(file)).map((document) => document.toJS() as Document);
@@ -113,6 +116,11 @@ describe('GitOps', () => {
       .filter(({ kind }) => kind === 'Application');
     expect(applications).toHaveLength(2);
     for (const { spec } of applications) expect(spec.syncPolicy?.syncOptions).toContain('ServerSideApply=true');
+  });
+
+  test('the Application that has the kinds in it prunes nothing, since with a kind all of its objects go', () => {
+    const [operator] = documentsOf('gitops/argocd/operator.yaml');
+    expect(operator?.spec.syncPolicy?.automated.prune).toBe(false);
   });
 
   test('what is made first comes in an earlier wave', () => {

@@ -21,7 +21,7 @@ import { KIND } from '../../src/kube/kinds.ts';
 import { LEADER_LEASE } from '../../src/kube/leader.ts';
 import { HoldfastError } from '../../src/lib/errors.ts';
 import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
-import { type ApiProxy, startApiProxy } from '../support/api-proxy.ts';
+import { type ApiProxy, speakingFor, startApiProxy } from '../support/api-proxy.ts';
 import { chartAccount } from '../support/kube-account.ts';
 import { kubectl as call, installKinds } from '../support/kube-crds.ts';
 
@@ -71,7 +71,7 @@ function clusterOf(access: ApiProxy['credentials']['access']): KubeCluster {
 
 function settled(as = account): Promise<void> {
   return settle({
-    cluster: clusterOf(async () => ({ headers: { 'impersonate-user': as }, tls: {} })),
+    cluster: clusterOf(speakingFor(as)),
     namespace: 'holdfast-system',
     say: (line) => said.push(line),
     clock: () => performance.now() * FAST,

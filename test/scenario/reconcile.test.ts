@@ -10,10 +10,10 @@ import { KubeCluster } from '../../src/kube/client.ts';
 import { Http } from '../../src/kube/http.ts';
 import { KIND } from '../../src/kube/kinds.ts';
 import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
-import { waitFor } from '../cluster/wait.ts';
 import { type ApiProxy, isWatch, isWrite, startApiProxy } from '../support/api-proxy.ts';
 import { installKinds, kubectl } from '../support/kube-crds.ts';
 import { type TestOperator, testOperator } from '../support/kube-operator.ts';
+import { until } from '../support/kube-until.ts';
 
 let server: ApiServer;
 let proxy: ApiProxy;
@@ -97,8 +97,6 @@ const ready = (fingerprint = 'f'): BackupKeyStatus => ({
 /** What the operator says of it: the API server begins a status itself. */
 const saidOf = (key: BackupKey | undefined) => (key?.status?.observedGeneration === -1 ? undefined : key?.status);
 const statusOf = async (key: BackupKey) => saidOf(await people.get(KIND.backupKey, key.metadata as never));
-const until = (there: () => Promise<boolean>, what: string) =>
-  waitFor(there, { timeoutMs: 15_000, everyMs: 30, otherwise: () => what });
 const hasStatus = (key: BackupKey) =>
   until(async () => (await statusOf(key)) !== undefined, `${key.metadata.name} has no status`);
 const quiet = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));

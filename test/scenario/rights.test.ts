@@ -14,7 +14,7 @@ import { HOME_RIGHTS, RIGHTS, type Right } from '../../src/kube/rights.ts';
 import { type OnlyNamespaces, Watches } from '../../src/kube/watches.ts';
 import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
 import { waitFor } from '../cluster/wait.ts';
-import { type ApiProxy, type Asked, startApiProxy } from '../support/api-proxy.ts';
+import { type ApiProxy, type Asked, speakingFor, startApiProxy } from '../support/api-proxy.ts';
 import { installKinds, kubectl } from '../support/kube-crds.ts';
 
 let server: ApiServer;
@@ -26,7 +26,7 @@ let confined: Http;
 
 /** The account of this name, as the API server knows it. */
 function as(user: string): Http {
-  return new Http({ ...proxy.credentials, access: async () => ({ headers: { 'impersonate-user': user }, tls: {} }) });
+  return new Http({ ...proxy.credentials, access: speakingFor(user) });
 }
 
 async function grant(user: string, rights: readonly Right[], namespace?: string): Promise<void> {

@@ -11,12 +11,12 @@ import { Http } from '../../src/kube/http.ts';
 import { KIND } from '../../src/kube/kinds.ts';
 import { now } from '../../src/platform/clock.ts';
 import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
-import { waitFor } from '../cluster/wait.ts';
 import { type ApiProxy, startApiProxy } from '../support/api-proxy.ts';
-import { aBackup, aKey, aStore } from '../support/builders.ts';
-import { installKinds, kubectl } from '../support/kube-crds.ts';
+import { aBackup, aKey, aStore, BACKED_UP } from '../support/builders.ts';
+import { createReady, installKinds, kubectl } from '../support/kube-crds.ts';
 import { playJob } from '../support/kube-kubelet.ts';
 import { type TestOperator, testOperator } from '../support/kube-operator.ts';
+import { until } from '../support/kube-until.ts';
 
 jest.setTimeout(60_000);
 
@@ -49,27 +49,14 @@ beforeEach(async () => {
   namespace = `schedules-${count}`;
   ahead = 0;
   await kubectl(server.kubeconfig, ['create', 'namespace', namespace]);
-  await ready(aStore());
-  await ready(aKey());
+  await createReady(server.kubeconfig, aStore(), namespace);
+  await createReady(server.kubeconfig, aKey(), namespace);
 });
 
 afterEach(async () => {
   await operator?.stop();
   operator = undefined;
 });
-
-/** A store or a key as it is once it was tried and works: their own controllers are not the subject here. */
-async function ready(object: ReturnType<typeof aStore> | ReturnType<typeof aKey>): Promise<void> {
-  const { status, spec, kind, apiVersion } = object;
-  const { name } = object.metadata;
-  await kubectl(
-    server.kubeconfig,
-    ['create', '-f', '-'],
-    JSON.stringify({ apiVersion, kind, metadata: { name, namespace }, spec }),
-  );
-  const flags = ['-n', namespace, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status })];
-  await kubectl(server.kubeconfig, ['patch', kind.toLowerCase(), name, ...flags]);
-}
 
 async function newSchedule(name: string, spec: Partial<BackupScheduleSpec> = {}): Promise<BackupSchedule> {
   return people.create<BackupSchedule>({
@@ -94,8 +81,6 @@ async function begin(): Promise<void> {
 
 const backups = () => people.list<Backup>(KIND.backup, { namespace });
 const jobs = () => people.list<Job>(KIND.job, { namespace });
-const until = (there: () => Promise<boolean>, what: string) =>
-  waitFor(there, { timeoutMs: 20_000, everyMs: 50, otherwise: () => what });
 const phaseOf = async (name: string) => (await backups()).find(({ metadata }) => metadata.name === name)?.status?.phase;
 /** Long enough for a wrong second Backup to be made. */
 const settle = () => new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -129,15 +114,7 @@ test('two schedules of one database: one works, the other waits and says for who
   const waiting = (await backups()).find(({ metadata }) => metadata.name !== running)!;
   expect(waiting.status).toMatchObject({ phase: 'Pending', failure: { reason: 'DatabaseBusy' } });
   expect(waiting.status?.failure?.message).toContain(`Backup ${namespace}/${running}`);
-  const result = {
-    manifestDigest: `sha256:${'ab'.repeat(32)}`,
-    sizes: { source: 10, stored: 10 },
-    keyFingerprints: [],
-    server: { engine: 'postgresql', version: '17.6' },
-    tool: 'pg_dump 17.6',
-    verifiedTime: '2026-11-24T12:00:00.000Z',
-  };
-  await playJob(server.kubeconfig, job!, { command: 'backup', ok: true, result });
+  await playJob(server.kubeconfig, job!, BACKED_UP);
   await until(async () => (await phaseOf(running)) === 'Complete', `${running} is not Complete`);
   await until(
     async () => (await phaseOf(waiting.metadata.name)) === 'Running',

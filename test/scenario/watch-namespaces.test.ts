@@ -19,14 +19,14 @@ import { now } from '../../src/platform/clock.ts';
 import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
 import { writeKubeconfig } from '../cluster/kubeconfig.ts';
 import { issue } from '../cluster/pki.ts';
-import { waitFor } from '../cluster/wait.ts';
 import { type ApiProxy, type Asked, isList, isWatch, isWrite, startApiProxy } from '../support/api-proxy.ts';
-import { aBackup, aKey, aStore } from '../support/builders.ts';
+import { aBackup, aKey, aStore, BACKED_UP } from '../support/builders.ts';
 import { installKinds, kubectl } from '../support/kube-crds.ts';
 import { playJob } from '../support/kube-kubelet.ts';
 import { deleteNamespace, newNamespace, OPERATOR, rolesOf } from '../support/kube-namespaces.ts';
 import { type TestOperator, testOperator } from '../support/kube-operator.ts';
 import { OperatorProcess } from '../support/kube-process.ts';
+import { until } from '../support/kube-until.ts';
 
 jest.setTimeout(60_000);
 
@@ -94,8 +94,6 @@ function backupOf(at: string): Backup {
   return { ...backup, spec: { ...backup.spec, source: { postgresql: { ...postgresql, database: at } } } };
 }
 
-const until = (there: () => Promise<boolean>, what: string) =>
-  waitFor(there, { timeoutMs: 20_000, everyMs: 50, otherwise: () => what });
 const settle = (milliseconds = 1_000) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const jobsIn = (namespace: string) => people.list<Job>(KIND.job, { namespace });
 const refusedCalls = () =>
@@ -115,18 +113,6 @@ async function statusOf(kind: KindRef, at: string, name: string) {
 const UNTOUCHED = { observedGeneration: -1 };
 
 const PROBED: Report = { command: 'probe', ok: true, result: { conditionalWrites: true } } as Report;
-const BACKED_UP: Report = {
-  command: 'backup',
-  ok: true,
-  result: {
-    manifestDigest: `sha256:${'ab'.repeat(32)}`,
-    sizes: { source: 10, stored: 10 },
-    keyFingerprints: [],
-    server: { engine: 'postgresql', version: '17.6' },
-    tool: 'pg_dump 17.6',
-    verifiedTime: '2026-11-24T12:00:00.000Z',
-  },
-};
 
 /** The next Job of the namespace that has no end yet ends with this report. */
 async function play(namespace: string, report: Report): Promise<void> {

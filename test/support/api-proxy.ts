@@ -228,3 +228,8 @@ function kubeconfigFor(server: string): string {
     contexts: [{ name: 'proxy', context: { cluster: 'proxy', user: 'proxy' } }],
   });
 }
+
+/** The access of a proxy's administrator who speaks for this account. */
+export const speakingFor =
+  (account: string): Credentials['access'] =>
+  async () => ({ headers: { 'impersonate-user': account }, tls: {} });

@@ -4,6 +4,7 @@ import type { BackupKey } from '../../src/api/backup-key.ts';
 import type { BackupStore } from '../../src/api/backup-store.ts';
 import type { Condition } from '../../src/api/conditions.ts';
 import type { Restore, RestoreSpec, RestoreStatus } from '../../src/api/restore.ts';
+import type { BackupResult, Report } from '../../src/api/task.ts';
 import type { Settings } from '../../src/controllers/settings.ts';
 
 export const NOON = new Date('2026-11-24T12:00:00Z');
@@ -93,6 +94,18 @@ export function aBackup(
     ...(more.status === undefined ? {} : { status: more.status }),
   };
 }
+
+export const BACKUP_RESULT: BackupResult = {
+  manifestDigest: `sha256:${'cd'.repeat(32)}`,
+  sizes: { source: 4096, stored: 1024 },
+  keyFingerprints: ['sha256:1'],
+  server: { engine: 'postgresql', version: '17.6' },
+  tool: 'pg_dump 17.6',
+  verifiedTime: '2026-11-24T12:01:00.000Z',
+};
+
+/** What the runner says of a backup that ended well. */
+export const BACKED_UP: Report = { command: 'backup', ok: true, result: BACKUP_RESULT };
 
 export function aCompleteBackup(): Backup {
   return aBackup({

@@ -7,7 +7,7 @@ import { Http } from '../../src/kube/http.ts';
 import type { Refusal } from '../../src/kube/watch-group.ts';
 import { Watches } from '../../src/kube/watches.ts';
 import { now } from '../../src/platform/clock.ts';
-import type { ApiProxy } from './api-proxy.ts';
+import { type ApiProxy, speakingFor } from './api-proxy.ts';
 
 export interface TestOperator {
   readonly watches: Watches;
@@ -40,8 +40,8 @@ export function testOperator(
   clock: () => Date = now,
   confined?: Confined,
 ): TestOperator {
-  const access = async () => ({ headers: { 'impersonate-user': confined?.user ?? '' }, tls: {} });
-  const credentials = confined === undefined ? proxy.credentials : { ...proxy.credentials, access };
+  const credentials =
+    confined === undefined ? proxy.credentials : { ...proxy.credentials, access: speakingFor(confined.user) };
   const http = new Http(credentials, { timeout: 3_000, connections: Number.POSITIVE_INFINITY });
   const passes: PassReport[] = [];
   const bugs: unknown[] = [];

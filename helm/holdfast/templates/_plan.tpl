@@ -50,8 +50,8 @@ specs of them and of the Restore that is kept ready. Refuses values that are not
 {{/* The region that an endpoint of AWS or IBM names; most other servers take any. */}}
 {{- define "holdfast.regionOf" -}}
 {{- $host := regexReplaceAll "^https?://|[:/].*$" . "" -}}
-{{- $pattern := "^s3[.-](dualstack[.]|private[.]|direct[.])?([a-z]+(-[a-z]+)*(-[0-9]+)?)[.](amazonaws[.]com|cloud-object-storage[.]appdomain[.]cloud)" -}}
-{{- if regexMatch $pattern $host -}}{{- regexReplaceAll (printf "%s.*$" $pattern) $host "${2}" -}}{{- else -}}us-east-1{{- end -}}
+{{- $pattern := "^s3(-fips)?[.-](dualstack[.]|private[.]|direct[.])?([a-z]+(-[a-z]+)*(-[0-9]+)?)[.](amazonaws[.]com|cloud-object-storage[.]appdomain[.]cloud)" -}}
+{{- if regexMatch $pattern $host -}}{{- regexReplaceAll (printf "%s.*$" $pattern) $host "${3}" -}}{{- else -}}us-east-1{{- end -}}
 {{- end -}}
 
 {{/* Spec of the BackupKey. */}}
@@ -83,7 +83,7 @@ specs of them and of the Restore that is kept ready. Refuses values that are not
 {{- $source := dict "postgresql" (include "holdfast.postgresql" . | fromJson) -}}
 {{- $backup := dict "source" $source "storeRef" $reference "keyRef" $reference -}}
 {{- $spec := dict "schedule" ((include "holdfast.given" . | fromJson).schedule | default "H 0 * * *") -}}
-{{- range $field, $value := omit .Values.AsMap.backup "namespace" "name" "schedule" "cronSchedule" "s3Prefix" -}}
+{{- range $field, $value := omit (.Values.AsMap.backup | default dict) "namespace" "name" "schedule" "cronSchedule" "s3Prefix" -}}
   {{- /* Empty texts and objects mean "not given"; false and 0 mean what they say. */ -}}
   {{- if or $value (kindIs "bool" $value) (kindIs "int64" $value) (kindIs "float64" $value) -}}
     {{- $_ := set (ternary $spec $backup (has $field $own)) $field $value -}}
@@ -92,12 +92,24 @@ specs of them and of the Restore that is kept ready. Refuses values that are not
 {{- toJson (set $spec "template" (dict "spec" $backup)) -}}
 {{- end -}}
 
+{{/* Where a part of a database is restored to, since it replaces no whole one; empty for a whole one. */}}
+{{- define "holdfast.besideDatabase" -}}
+{{- $database := .Values.AsMap.database | default dict -}}
+{{- if or $database.include $database.exclude -}}{{- printf "%s_restored" ($database.name | default "part" | trunc 54) -}}{{- end -}}
+{{- end -}}
+
 {{/* Spec of the Restore that is kept ready. BACKUP is no valid name, so one that is forgotten there is refused. */}}
 {{- define "holdfast.restoreSpec" -}}
 {{- $restore := .Values.AsMap.restore | default dict -}}
-{{- $spec := dict "from" (dict "backupRef" (dict "name" "BACKUP")) "onConflict" "Replace" -}}
-{{- with $restore.keepPrevious -}}{{- $_ := set $spec "keepPrevious" . -}}{{- end -}}
-{{- if $restore.scaleDown -}}
+{{- $spec := dict "from" (dict "backupRef" (dict "name" "BACKUP")) -}}
+{{- $beside := include "holdfast.besideDatabase" . -}}
+{{- if $beside -}}
+  {{- $_ := set $spec "target" (dict "postgresql" (dict "database" $beside)) -}}
+{{- else -}}
+  {{- $_ := set $spec "onConflict" "Replace" -}}
+  {{- with $restore.keepPrevious -}}{{- $_ := set $spec "keepPrevious" . -}}{{- end -}}
+{{- end -}}
+{{- if and $restore.scaleDown (not $beside) -}}
   {{- $workloads := list -}}
   {{- range $restore.scaleDown -}}
     {{- $kind := ternary "Deployment" "StatefulSet" (hasPrefix "deployment/" .) -}}

@@ -62,13 +62,27 @@ function judgeKinds({ versions, missingKinds, missingFields }: ServedKinds): Fin
   }
   if (missingKinds.length > 0) {
     const message = `${list(missingKinds)} ${missingKinds.length === 1 ? 'is' : 'are'} not served.`;
-    return [{ subject, verdict: 'wrong', message, next: 'kubectl apply --server-side -f helm/holdfast/crds' }];
+    return [
+      {
+        subject,
+        verdict: 'wrong',
+        message,
+        next: 'kubectl apply --server-side --force-conflicts -f helm/holdfast/crds',
+      },
+    ];
   }
   if (missingFields.known && missingFields.value.length > 0) {
     const some = missingFields.value.slice(0, 3);
     const rest = missingFields.value.length - some.length;
     const message = `The CRDs are older than this plugin: they lack ${some.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}.`;
-    return [{ subject, verdict: 'wrong', message, next: 'kubectl apply --server-side -f helm/holdfast/crds' }];
+    return [
+      {
+        subject,
+        verdict: 'wrong',
+        message,
+        next: 'kubectl apply --server-side --force-conflicts -f helm/holdfast/crds',
+      },
+    ];
   }
   return [{ subject, verdict: 'ok', message: `${GROUP}/${VERSION}, with every field that this plugin knows` }];
 }

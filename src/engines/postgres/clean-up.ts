@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isPreviousName } from '../../api/names.ts';
 import { type CleanupTask, isOneDatabase } from '../../api/task.ts';
 import { notReady } from '../../lib/errors.ts';
 import type { CleanupOutcome, EngineContext, Login } from '../engine.ts';
@@ -7,7 +8,7 @@ import { databaseNames, dropAllOf, dropPrevious, dropRoles, dropScratch } from '
 import { endpointOf } from './endpoint.ts';
 import { isUnfinishedScratch } from './facts.ts';
 import { attempting } from './faults.ts';
-import { describeDatabase } from './properties.ts';
+import { type DatabaseFacts, describeDatabase } from './properties.ts';
 import { sessionName } from './session-name.ts';
 
 /** A server process that was told to end is gone within milliseconds, unless it is deep in the disk. */
@@ -36,21 +37,26 @@ export async function cleanUp(task: CleanupTask, login: Login, context: EngineCo
   });
 }
 
-/** What the restore of a whole server left is told by its marks alone: how many databases there were is in the archive. */
+/**
+ * What the restore of a whole server left is told by marks and names: how many databases there were is in the archive.
+ * A mark alone would not do: a previous database that a person renamed back is live, and still bears it.
+ */
 async function cleanUpServer(session: Session, task: CleanupTask): Promise<CleanupOutcome> {
   const { uid } = task.run;
-  const unfinished = (name: string) => name.startsWith(`${task.scratchDatabase}_`);
+  const isScratch = ({ notes }: DatabaseFacts) => notes.scratchOf === uid;
+  const isPrevious = ({ notes }: DatabaseFacts, name: string) =>
+    notes.previousOf === uid && isPreviousName(name, { uid });
   await dropAllOf(
     session,
-    (facts, name) => facts.notes.scratchOf === uid || (unfinished(name) && isUnfinishedScratch(facts)),
+    (facts, name) => name.startsWith(`${task.scratchDatabase}_`) && (isScratch(facts) || isUnfinishedScratch(facts)),
   );
-  if (task.dropPrevious) await dropAllOf(session, ({ notes }) => notes.previousOf === uid);
+  if (task.dropPrevious) await dropAllOf(session, isPrevious);
   let restored = false;
   const previousDatabases: string[] = [];
   for (const name of await databaseNames(session)) {
     const facts = await describeDatabase(session, name);
     if (facts?.notes.restores.some((mark) => mark.uid === uid) === true) restored = true;
-    if (facts?.notes.previousOf === uid) previousDatabases.push(name);
+    if (facts !== undefined && isPrevious(facts, name)) previousDatabases.push(name);
   }
   if (!restored) await dropRoles(session, uid);
   return { restored, previousDatabases };

@@ -168,6 +168,8 @@ const SESSION_SETTINGS: Readonly<Record<string, string>> = {
   transaction_timeout: '0',
   default_transaction_read_only: 'off',
   default_transaction_isolation: 'read committed',
+  // Until when a role is valid is read as text, and is put back as text on another server.
+  DateStyle: 'ISO',
   client_min_messages: 'error',
   // The server gives up on us, and so frees our locks, about 25 s after this machine fell silent; by default that takes two hours.
   tcp_keepalives_idle: '10',

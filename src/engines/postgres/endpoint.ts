@@ -38,8 +38,9 @@ export function endpointOf(access: ServerAccess, login: Login, database: string,
   };
 }
 
-function modeOf({ mode, authorities }: PostgresqlTls, { leastTls = mode }: Login): TlsMode {
-  const stricter = stricterTls(mode, leastTls);
+function modeOf({ mode, authorities }: PostgresqlTls, { leastTls = mode, channelBinding }: Login): TlsMode {
+  // Without TLS there is no channel to bind to, and `pg` would then prove the password unbound.
+  const stricter = stricterTls(stricterTls(mode, leastTls), channelBinding === true ? 'require' : 'disable');
   // Only a URI can come to this: a public authority signs for anybody, so without the name its word is worth nothing.
   return stricter === 'verify-ca' && authorities === undefined ? 'verify-full' : stricter;
 }

@@ -1,6 +1,6 @@
 /** What the restore of a whole server would do, and what stands in its way. Pure. */
 import type { InstanceContents } from '../../archive/contents.ts';
-import type { Failure } from '../../lib/errors.ts';
+import { type Failure, HoldfastError } from '../../lib/errors.ts';
 import type { InstancePlan, TargetPlan } from '../engine.ts';
 import { needsSuperuser, type RolesToMake } from './role-statements.ts';
 import { identifier, literal } from './sql.ts';
@@ -9,6 +9,8 @@ export interface InstanceFacts {
   readonly server: string;
   readonly self: { readonly name: string; readonly superuser: boolean; readonly createRoles: boolean };
   readonly toMake: RolesToMake;
+  /** What the server said when it was tried to make them. */
+  readonly rolesProblem?: string;
   readonly maintenanceDatabase: string;
   /** Names of the databases that go live. */
   readonly restored: readonly string[];
@@ -36,7 +38,23 @@ export function instancePlanOf(
 }
 
 function ownRefusals(facts: InstanceFacts, contents: InstanceContents): readonly Failure[] {
-  return [...maintenanceIsInTheArchive(facts, contents), ...mayMakeRoles(facts), ...tablespacesExist(facts, contents)];
+  return [
+    ...somethingIsRestored(facts, contents),
+    ...maintenanceIsInTheArchive(facts, contents),
+    ...rolesCanBeMade(facts),
+    ...tablespacesExist(facts, contents),
+  ];
+}
+
+function somethingIsRestored({ restored, maintenanceDatabase }: InstanceFacts, contents: InstanceContents) {
+  if (restored.length > 0) return [];
+  const { reason, message } = nothingToRestore(contents, maintenanceDatabase);
+  return [{ reason, message }];
+}
+
+export function nothingToRestore(contents: InstanceContents, maintenanceDatabase: string): HoldfastError {
+  const message = ['the archive has no database that can be restored', ...leftOut(contents, maintenanceDatabase)];
+  return new HoldfastError('NothingToRestore', message.join(': '));
 }
 
 /** It cannot be replaced from inside itself; left out without a word, its tables would be lost. */
@@ -51,6 +69,19 @@ function maintenanceIsInTheArchive(
       reason: 'MaintenanceDatabase',
       message: `"${name}" has ${archived.tables.length} tables in the archive and is the maintenance database of this restore, and a database cannot be replaced from inside itself`,
       hint: `name another one in target.postgresql.maintenanceDatabase, such as ${name === 'template1' ? 'postgres' : 'template1'}`,
+    },
+  ];
+}
+
+/** The rights that are known by name are told first; what else a server may have against it, only trying tells. */
+function rolesCanBeMade(facts: InstanceFacts): readonly Failure[] {
+  const missing = mayMakeRoles(facts);
+  if (missing.length > 0 || facts.rolesProblem === undefined) return missing;
+  return [
+    {
+      reason: 'RolesFailed',
+      message: `the roles that the server lacks cannot be made: ${facts.rolesProblem}`,
+      hint: 'restore with a role that may do it, or make the role beforehand: one that is there stays as it is',
     },
   ];
 }
@@ -93,6 +124,13 @@ function withoutRepeats(refusals: readonly Failure[]): readonly Failure[] {
   });
 }
 
+/** Built-in roles that reach beyond the databases. */
+const OF_THE_MACHINE: ReadonlySet<string> = new Set([
+  'pg_execute_server_program',
+  'pg_read_server_files',
+  'pg_write_server_files',
+]);
+
 const list = (names: readonly string[]) => names.map((name) => `"${name}"`).join(', ');
 
 function notesOf(facts: InstanceFacts, contents: InstanceContents): readonly string[] {
@@ -104,6 +142,14 @@ function notesOf(facts: InstanceFacts, contents: InstanceContents): readonly str
   return [
     ...say(restored, 'Databases that are restored'),
     ...say([...made], `Roles that are made, ${contents.globals.rolePasswords ? 'with' : 'without'} their passwords`),
+    ...say(
+      toMake.roles.filter(needsSuperuser).map(({ name }) => name),
+      'Of these, superusers, or free to replicate or to bypass row security',
+    ),
+    ...say(
+      [...new Set(toMake.memberships.filter(({ role }) => OF_THE_MACHINE.has(role)).map(({ member }) => member))],
+      "Of these, with access to the server's files or programs by a membership",
+    ),
     ...say(kept, 'Roles that are there already and stay as they are'),
     ...say(others, 'Databases of the server that the archive has not, and that stay as they are'),
     ...leftOut(contents, maintenanceDatabase),
@@ -111,7 +157,7 @@ function notesOf(facts: InstanceFacts, contents: InstanceContents): readonly str
 }
 
 /** What the archive has and the restore leaves where it is. */
-export function leftOut(contents: InstanceContents, maintenanceDatabase: string): readonly string[] {
+function leftOut(contents: InstanceContents, maintenanceDatabase: string): readonly string[] {
   const archived = contents.databases.some(({ database }) => database === maintenanceDatabase);
   return archived
     ? [`"${maintenanceDatabase}" stays as it is: it is the maintenance database, and has no tables in the archive.`]

@@ -1,4 +1,5 @@
 /** A whole server as the source of a backup: every database by itself, with no snapshot across them, and what they share. */
+import { isPreviousName, scratchDatabaseName } from '../../api/names.ts';
 import type { ServerAccess } from '../../api/task.ts';
 import type { InstanceContents } from '../../archive/contents.ts';
 import { HoldfastError } from '../../lib/errors.ts';
@@ -50,7 +51,11 @@ async function open(server: ServerAccess, login: Login, context: EngineContext):
       readToEnd: readGlobalsToEnd,
     },
     database: (name) =>
-      attempting(`looking at database "${name}"`, signal, () => databaseSource({ held, tools, access }, name)),
+      attempting(`looking at database "${name}"`, signal, async () => {
+        const source = await databaseSource({ held, tools, access }, name);
+        if (source === undefined) await refuseRenamed(session, name, found.find((each) => each.name === name)?.oid);
+        return source;
+      }),
     describe: () =>
       attempting('looking at roles and tablespaces', signal, async () => {
         const now = choose(await listDatabases(session)).databases;
@@ -61,15 +66,18 @@ async function open(server: ServerAccess, login: Login, context: EngineContext):
 }
 
 interface FoundDatabase {
+  readonly oid: string;
   readonly name: string;
   readonly allowsConnections: boolean;
   readonly isTemplate: boolean;
+  /** A DROP DATABASE was cut off in it: nobody can get in any more, and all that is left to do is to drop it. */
+  readonly isInvalid: boolean;
   readonly mayConnect: boolean;
   readonly comment: string | null;
 }
 
 const DATABASES = `
-  SELECT datname AS name, datallowconn AS "allowsConnections", datistemplate AS "isTemplate",
+  SELECT oid::text AS oid, datname AS name, datallowconn AS "allowsConnections", datistemplate AS "isTemplate", datconnlimit = -2 AS "isInvalid",
     has_database_privilege(oid, 'CONNECT') AS "mayConnect", shobj_description(oid, 'pg_database') AS comment
   FROM pg_database ORDER BY datname`;
 
@@ -86,11 +94,15 @@ const OF_PROVIDERS: ReadonlySet<string> = new Set([
   'azure_sys',
 ]);
 
-function reasonToSkip({ name, allowsConnections, isTemplate, comment }: FoundDatabase): string | undefined {
-  const notes = readNotes(comment);
-  if (notes.scratchOf !== undefined) return 'Scratch';
-  if (notes.previousOf !== undefined) return 'Previous';
+/** Exported for its test. */
+export function reasonToSkip(found: FoundDatabase): string | undefined {
+  const { name, allowsConnections, isTemplate, isInvalid, comment } = found;
+  const { scratchOf, previousOf } = readNotes(comment);
+  // A mark counts with the name that goes with it only: what a person renamed, such as a previous database that is live again, is in use.
+  if (scratchOf !== undefined && name.startsWith(scratchDatabaseName({ uid: scratchOf }))) return 'Scratch';
+  if (previousOf !== undefined && isPreviousName(name, { uid: previousOf })) return 'Previous';
   if (OF_PROVIDERS.has(name)) return 'OfTheProvider';
+  if (isInvalid) return 'Invalid';
   if (isTemplate) return 'Template';
   return allowsConnections ? undefined : 'ConnectionsNotAllowed';
 }
@@ -108,6 +120,17 @@ function choose(found: readonly FoundDatabase[]): {
     else if (each.name !== 'template0') skipped.push({ database: each.name, reason });
   }
   return { databases, skipped };
+}
+
+/** One that was dropped is nobody's loss; one that has another name by now would be missing from the archive without a word. */
+async function refuseRenamed(session: Session, name: string, oid: string | undefined): Promise<void> {
+  const [row] = await session.query<{ now: string }>('SELECT datname AS now FROM pg_database WHERE oid::text = $1', [
+    oid,
+  ]);
+  if (row === undefined) return;
+  throw new HoldfastError('DatabaseRenamed', `database "${name}" was renamed to "${row.now}" during the backup`, {
+    hint: 'make a new Backup when nobody renames databases on this server',
+  });
 }
 
 /** A backup of a server from which a database is missing, only because a right was, would be a bad surprise. */

@@ -1,15 +1,15 @@
 /** A whole server as the target of a restore: its databases are loaded beside the live ones and go live in one commit. */
-import { numberedDatabaseName, previousDatabaseName } from '../../api/names.ts';
+import { isPreviousName, numberedDatabaseName, previousDatabaseName } from '../../api/names.ts';
 import type { ServerAccess } from '../../api/task.ts';
 import type { DatabaseContents } from '../../archive/contents.ts';
-import { HoldfastError } from '../../lib/errors.ts';
+import { messageOf } from '../../lib/errors.ts';
 import type { EngineContext, InstancePlan, InstanceRequest, InstanceTarget, Login } from '../engine.ts';
 import type { Session } from './connection.ts';
 import { dropAllOf } from './drop.ts';
 import { gatherFacts, selfFacts } from './facts.ts';
-import { attempting, statementFault } from './faults.ts';
+import { attempting, sqlStateOf, statementFault } from './faults.ts';
 import { type Hold, hold } from './hold.ts';
-import { type InstanceFacts, instancePlanOf, leftOut } from './instance-plan.ts';
+import { type InstanceFacts, instancePlanOf, nothingToRestore } from './instance-plan.ts';
 import { libpq } from './libpq.ts';
 import { planOf } from './plan.ts';
 import { makingStatements, missingFrom, type RolesToMake, settlingStatements } from './role-statements.ts';
@@ -102,7 +102,8 @@ function instanceOf(whole: Whole): InstanceTarget {
     swap: (fence) => attempting('the swap', held.signal, () => goLive(whole, fence)),
     dropPrevious: () =>
       attempting('dropping the previous databases', held.signal, async () => {
-        await dropAllOf(held.session, ({ notes }) => notes.previousOf === request.run.uid);
+        const { uid } = request.run;
+        await dropAllOf(held.session, ({ notes }, name) => notes.previousOf === uid && isPreviousName(name, { uid }));
       }),
     [Symbol.asyncDispose]: () => whole.dispose(),
   };
@@ -116,7 +117,33 @@ async function plan(whole: Whole): Promise<InstancePlan> {
     const found = await gatherFacts(whole.held, parts.access.database, parts.request);
     plans.push(planOf({ ...planBase(parts), rolesToMake, facts: found }));
   }
-  return instancePlanOf(facts, plans, whole.request.contents);
+  const rolesProblem = await tryRoles(whole, facts.toMake);
+  return instancePlanOf(
+    { ...facts, ...(rolesProblem === undefined ? {} : { rolesProblem }) },
+    plans,
+    whole.request.contents,
+  );
+}
+
+/**
+ * A setting that this server does not know, a membership that is not ours to give: only the server can tell, so all of it
+ * is done and rolled back, and nobody else sees it. Without passwords: of a statement that fails, the server logs the text.
+ */
+async function tryRoles({ held: { session }, request }: Whole, { roles, memberships }: RolesToMake) {
+  const { superuser, createRoles, readOnly } = await selfFacts(session);
+  if (roles.length === 0 || readOnly || !createRoles) return undefined;
+  const tried = { roles: roles.map(({ password: _, ...role }) => role), memberships };
+  const by = { uid: request.run.uid, major: session.server.major, superuser };
+  await session.query('BEGIN');
+  try {
+    await session.query(makingStatements(tried, by).join(';\n'));
+    return undefined;
+  } catch (caught) {
+    if (sqlStateOf(caught) === undefined) throw caught;
+    return messageOf(caught);
+  } finally {
+    await session.query('ROLLBACK');
+  }
 }
 
 async function instanceFacts({ held, server, request, databases }: Whole): Promise<InstanceFacts> {
@@ -156,7 +183,7 @@ async function goLive(whole: Whole, fence: Date): Promise<{ previousDatabases: r
   const places: SwapPlace[] = [];
   for (const parts of all) places.push(await readyPlace(parts));
   const [first, ...others] = places;
-  if (first === undefined) throw nothingToRestore(whole);
+  if (first === undefined) throw nothingToRestore(request.contents, server.maintenanceDatabase);
   await swap({
     ...swapBase({ access: { ...server, database: first.database }, held, seams }),
     places: [first, ...others],
@@ -180,12 +207,4 @@ async function goLive(whole: Whole, fence: Date): Promise<{ previousDatabases: r
 async function rolesMade(session: Session, { run, contents }: InstanceRequest): Promise<RolesToMake> {
   const made = new Set(await rolesMadeBy(session, run.uid));
   return { roles: contents.roles.filter(({ name }) => made.has(name)), memberships: [] };
-}
-
-function nothingToRestore({ request, server }: Whole): HoldfastError {
-  const [failure] = leftOut(request.contents, server.maintenanceDatabase);
-  return new HoldfastError(
-    'NothingToRestore',
-    `the archive has no database that can be restored${failure === undefined ? '' : `: ${failure}`}`,
-  );
 }

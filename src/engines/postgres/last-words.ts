@@ -14,7 +14,7 @@ export function problemOf(exit: Exit): string | undefined {
   const said = exit.stderr
     .split('\n')
     .map((line) => line.trim())
-    .filter((line) => /^pg_(dump|restore): (error|fatal|detail): /.test(line) && !QUOTES_DATA.test(line))
+    .filter((line) => /^pg_(dump|dumpall|restore): (error|fatal|detail): /.test(line) && !QUOTES_DATA.test(line))
     .slice(-3)
     .join('; ')
     .slice(-LIMIT);

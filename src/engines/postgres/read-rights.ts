@@ -11,7 +11,9 @@ export interface Unreadable {
   readonly sequences: readonly TableName[];
   /** Tables whose policies would hide rows from the role: pg_dump rather fails than dumps a part. */
   readonly filtered: readonly TableName[];
+  /** The first of them: there may be millions. */
   readonly largeObjects: readonly number[];
+  readonly largeObjectCount: number;
 }
 
 interface TableName {
@@ -41,14 +43,17 @@ const RELATIONS = `
       OR EXISTS (SELECT FROM pg_extension e WHERE c.oid = ANY (e.extconfig)))
   ORDER BY 2, 3`;
 
+/** A message holds so many names; a statement that is cut is worse than one that has to be given twice. */
+const SHOWN = 10;
+
 /** From 18 on there is a function for it; this is what it says. */
 const LARGE_OBJECTS = `
-  SELECT l.oid FROM pg_largeobject_metadata l
+  SELECT l.oid, count(*) OVER ()::int4 AS count FROM pg_largeobject_metadata l
   WHERE NOT pg_has_role(l.lomowner, 'USAGE') AND current_setting('lo_compat_privileges') = 'off'
     AND NOT EXISTS (
       SELECT FROM aclexplode(l.lomacl) a
       WHERE a.privilege_type = 'SELECT' AND (a.grantee = 0 OR pg_has_role(a.grantee, 'USAGE')))
-  ORDER BY 1`;
+  ORDER BY 1 LIMIT ${SHOWN}`;
 
 async function unreadable(session: Session, left: readonly number[], rowless: readonly number[]): Promise<Unreadable> {
   const [self] = await session.query<{ role: string }>('SELECT current_user AS role');
@@ -57,6 +62,7 @@ async function unreadable(session: Session, left: readonly number[], rowless: re
   >(RELATIONS, [left, rowless]);
   const of = (kinds: string, test: (relation: (typeof relations)[number]) => boolean) =>
     relations.filter((relation) => kinds.includes(relation.kind) && test(relation));
+  const largeObjects = await session.query<{ oid: number; count: number }>(LARGE_OBJECTS);
   return {
     role: self?.role ?? '',
     major: session.server.major,
@@ -64,18 +70,19 @@ async function unreadable(session: Session, left: readonly number[], rowless: re
     tables: of('rp', ({ readable }) => !readable),
     sequences: of('S', ({ readable }) => !readable),
     filtered: of('r', ({ readable, filtered }) => readable && filtered),
-    largeObjects: (await session.query<{ oid: number }>(LARGE_OBJECTS)).map(({ oid }) => oid),
+    largeObjects: largeObjects.map(({ oid }) => oid),
+    largeObjectCount: largeObjects[0]?.count ?? 0,
   };
 }
 
 /** Says what cannot be read, and the statements that change it. Pure; exported for its test. */
 export function unreadableProblem(facts: Unreadable): { readonly message: string; readonly hint: string } | undefined {
-  const { schemas, tables, sequences, filtered, largeObjects } = facts;
+  const { schemas, tables, sequences, filtered, largeObjects, largeObjectCount } = facts;
   const what = [
     ...counted('schema', schemas.map(identifier)),
     ...counted('table', tables.map(dotted)),
     ...counted('sequence', sequences.map(dotted)),
-    ...counted('large object', largeObjects.map(String)),
+    ...counted('large object', largeObjects.map(String), largeObjectCount),
     ...counted('the rows that row security hides in', filtered.map(dotted)),
   ];
   if (what.length === 0) return undefined;
@@ -103,13 +110,10 @@ function statements(facts: Unreadable): readonly string[] {
 
 const dotted = ({ schema, name }: TableName) => `${identifier(schema)}.${identifier(name)}`;
 
-/** A message holds so many names; a statement that is cut is worse than one that has to be given twice. */
-const SHOWN = 10;
-
 const granted = (statement: string, names: readonly string[], to: string) =>
   names.length === 0 ? [] : [`${statement} ${names.slice(0, SHOWN).join(', ')} ${to}`];
 
-const counted = (what: string, names: readonly string[]) =>
+const counted = (what: string, names: readonly string[], count = names.length) =>
   names.length === 0
     ? []
-    : [`${what} ${names.slice(0, SHOWN).join(', ')}${names.length > SHOWN ? ` and ${names.length - SHOWN} more` : ''}`];
+    : [`${what} ${names.slice(0, SHOWN).join(', ')}${count > SHOWN ? ` and ${count - SHOWN} more` : ''}`];

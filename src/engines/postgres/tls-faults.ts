@@ -1,16 +1,6 @@
 import { type HoldfastError, messageOf, notReady } from '../../lib/errors.ts';
+import { datesProblem, tlsVerdictOf } from '../../lib/tls-verdict.ts';
 import { type Endpoint, shownAddress } from './endpoint.ts';
-
-/** What Node calls the verdicts of OpenSSL about a certificate that was signed by nobody we trust. */
-const UNTRUSTED = [
-  ...['SELF_SIGNED_CERT_IN_CHAIN', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
-  ...['UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'CERT_SIGNATURE_FAILURE', 'CERT_UNTRUSTED'],
-];
-
-const OTHER_VERDICTS = [
-  ...['CERT_CHAIN_TOO_LONG', 'CERT_REVOKED', 'CERT_REJECTED', 'INVALID_CA', 'INVALID_PURPOSE', 'PATH_LENGTH_EXCEEDED'],
-  ...['EE_KEY_TOO_SMALL', 'CA_KEY_TOO_SMALL', 'CA_MD_TOO_WEAK', 'UNSPECIFIED', 'EPROTO'],
-];
 
 /** What `pg` says after the answers N, and anything but S. */
 const NOT_OFFERED = 'does not support SSL';
@@ -19,9 +9,7 @@ const NO_TLS = 'establishing an SSL connection';
 /** Whether no TLS came about, or none with the right server. */
 export function isTlsFault(caught: unknown): boolean {
   const { code } = (caught ?? {}) as { code?: unknown };
-  if (typeof code === 'string') {
-    return /^(ERR_SSL|ERR_TLS|CERT_)/.test(code) || UNTRUSTED.includes(code) || OTHER_VERDICTS.includes(code);
-  }
+  if (typeof code === 'string') return tlsVerdictOf(code) !== undefined;
   return isAnswer(caught, NOT_OFFERED) || isAnswer(caught, NO_TLS);
 }
 
@@ -29,7 +17,8 @@ const isAnswer = (caught: unknown, words: string) => caught instanceof Error && 
 
 /** All of these may heal: certificates are renewed, and Secrets mended. */
 export function explainTls(caught: unknown, endpoint: Endpoint): HoldfastError {
-  const { code } = caught as { code?: string };
+  const { code = '' } = caught as { code?: string };
+  const verdict = tlsVerdictOf(code);
   const said = messageOf(caught);
   const where = `PostgreSQL at ${shownAddress(endpoint)}`;
   const failed = (message: string, hint: string) => notReady('TlsFailed', message, hint, caught);
@@ -39,25 +28,25 @@ export function explainTls(caught: unknown, endpoint: Endpoint): HoldfastError {
       'turn on TLS in the server (ssl = on); if it is on, somebody in between speaks for it',
     );
   }
-  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
+  if (verdict === 'expired' || verdict === 'not-yet-valid') {
     return failed(
-      `the certificate of ${where}, or of the authority that signed it, ${code === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet'}`,
+      `the certificate of ${where}, or of the authority that signed it, ${datesProblem(verdict)}`,
       'renew it, and reload the server; where it is good, look at the clocks',
     );
   }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+  if (verdict === 'other-names') {
     return failed(
       `the certificate of ${where} is for other names: ${said}`,
       'name the server in the spec by a name in its certificate, or let a certificate be made for this one',
     );
   }
-  if (code !== undefined && UNTRUSTED.includes(code)) {
+  if (verdict === 'untrusted') {
     return failed(
       `the certificate of ${where} is not signed by ${authority(endpoint)} (${code})`,
       untrustedHint(endpoint),
     );
   }
-  if (code !== undefined && /ALERT|HANDSHAKE/.test(code)) {
+  if (/ALERT|HANDSHAKE/.test(code)) {
     return failed(
       `${where} broke the TLS handshake off: ${said}`,
       'its log says why: it may want a client certificate of another authority (tls.clientCertSecretRef), or speak no TLS 1.2',

@@ -97,6 +97,14 @@ describe.each([
   });
 });
 
+test('whatever runs once is a hook, and so are its rights: `helm template --no-hooks` has none of it', async () => {
+  const once = (await chart).filter(
+    (each) => /^(Job|Pod)$/.test(each.kind) || /settle|apply-crds/.test(each.metadata.name),
+  );
+  expect(once.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['Job', 'Pod', 'ClusterRole', 'ServiceAccount']));
+  expect(once.filter((each) => eventsOf(each) === undefined)).toEqual([]);
+});
+
 describe('the account that upgrades our kinds', () => {
   test('reads and writes each of them by name, makes one, and nothing else', async () => {
     const names = KINDS.map(

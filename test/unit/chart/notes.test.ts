@@ -43,6 +43,14 @@ describe('what an admin reads after the install', () => {
     expect(text).not.toContain('Nothing is scaled down');
   });
 
+  test('the way back of a part of a database is beside the live one', async () => {
+    const database = { ...SCHEDULE.database, include: { schemas: ['sales'] } };
+    const text = await notes({ ...SCHEDULE, database, restore: { scaleDown: ['deployment/web'] } });
+    expect(text).toContain("restore BACKUP --target-database 'shop_restored' --identity-file holdfast.key --wait");
+    expect(text).not.toContain('--on-conflict');
+    expect(text).not.toContain('Nothing is scaled down');
+  });
+
   test('where the private key is stored, nobody is asked for it', async () => {
     const keys = { ...SCHEDULE.keys, identitySecretName: 'private' };
     const text = await notes({ ...SCHEDULE, keys });

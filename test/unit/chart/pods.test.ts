@@ -136,10 +136,25 @@ describe('network policies', () => {
     const manifests = await rendered({ apiServerPorts: [16443], metricsFrom: [{ podSelector: {} }] });
     const { spec } = policy(manifests, 'holdfast')!;
     expect(templateOf(manifests).metadata.labels).toMatchObject(spec.podSelector.matchLabels);
-    expect(spec.ingress).toEqual([{ ports: [{ port: 'http' }], from: [{ podSelector: {} }] }]);
+    expect(spec.ingress).toMatchObject([
+      { ports: [{ port: 'http' }], from: expect.arrayContaining([{ podSelector: {} }]) },
+    ]);
     const ports = spec.egress.flatMap((rule) => rule.ports ?? []).map(({ port }) => port);
     expect(new Set(ports)).toEqual(new Set([53, 5353, 1053, 16443]));
   });
+
+  test.each([[[]], [[{ namespaceSelector: { matchLabels: { name: 'monitoring' } } }]]])(
+    'let `helm test` ask the operator with metricsFrom %j',
+    async (metricsFrom) => {
+      const manifests = await rendered({ metricsFrom });
+      const [rule] = policy(manifests, 'holdfast')!.spec.ingress!;
+      const { labels } = only(manifests, 'Pod', '-test').metadata;
+      const peers = (rule?.from ?? [{ podSelector: {} }]) as { podSelector?: { matchLabels?: object } }[];
+      const lets = peers.filter(({ podSelector }) => podSelector !== undefined);
+      expect(lets).not.toHaveLength(0);
+      expect(labels).toMatchObject(lets[0]?.podSelector?.matchLabels ?? {});
+    },
+  );
 
   test('let what the chart runs once to the API server and the operator, and nothing in', async () => {
     const manifests = await rendered({});

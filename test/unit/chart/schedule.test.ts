@@ -172,6 +172,8 @@ describe('values alone', () => {
     ['https://s3.us-south.cloud-object-storage.appdomain.cloud/', 'us-south'],
     ['s3.private.eu-de.cloud-object-storage.appdomain.cloud', 'eu-de'],
     ['s3.amazonaws.com', 'us-east-1'],
+    ['s3-fips.us-gov-west-1.amazonaws.com', 'us-gov-west-1'],
+    ['s3-eu-west-1.amazonaws.com', 'eu-west-1'],
     ['http://minio.storage.svc:9000', 'us-east-1'],
   ])('the region that the endpoint %s names is %s', async (endpoint, region) => {
     const store = valid(await rendered(LEAST, { 's3.endpoint': endpoint }), 'BackupStore');
@@ -316,6 +318,20 @@ describe('a restore', () => {
       identity: { secretRef: { name: 'holdfast-identity', key: 'identity' } },
     });
   });
+
+  test.each([{ include: { schemas: ['sales'] } }, { exclude: { tableData: [{ schema: 'public', name: 'log' }] } }])(
+    'of a part of a database, %j, goes beside the live one, which it could not replace, and scales nothing',
+    async (part) => {
+      const database = { ...LEAST.database, ...part };
+      const { filledIn } = await ready({ ...LEAST, database, restore: { scaleDown: ['deployment/web'] } });
+      mustBeValid(named(filledIn) as never);
+      expect(filledIn.spec).toEqual({
+        from: { backupRef: { name: 'nightly-20261124-000000' } },
+        target: { postgresql: { database: 'shop_restored' } },
+        identity: { secretRef: { name: 'holdfast-identity', key: 'identity' } },
+      });
+    },
+  );
 
   test('is refused as long as it names none', async () => {
     const { asItIs } = await ready(LEAST);

@@ -46,6 +46,30 @@ test('the values of an older chart alone, as --reuse-values gives them, make wha
   expect(await renderReusing(FIRST)).toBe(await renderText(values));
 });
 
+describe('groups of values that are not there', () => {
+  const asked = {
+    keys: { recipients: ['age1qqqqqqqqqq'] },
+    s3: { endpoint: 's3.example.com', bucket: 'backups', credentialsSecretName: 'bucket-login' },
+    database: { host: 'pg.shop.svc', name: 'shop', credentialsSecretName: 'database-login' },
+  };
+
+  test('are no obstacle to a schedule by --reuse-values from a chart that did not know them', async () => {
+    expect(await renderReusing({ ...FIRST, ...asked })).toContain('kind: BackupSchedule');
+  });
+
+  test.each(['backup', 'restore', 'runner', 'crds', 'networkPolicy', 'serviceAccount'])(
+    'may be taken away with %s=null',
+    async (group) => {
+      expect(await renderText({}, { file: { ...values, ...asked, [group]: null } })).toContain('kind: BackupSchedule');
+    },
+  );
+
+  test('leave the ports of the API server at what they are by default', async () => {
+    const text = await renderReusing({ ...FIRST, networkPolicy: { enabled: true } });
+    expect(text.match(/- port: 6443$/gm)).toHaveLength(2);
+  });
+});
+
 describe('what it makes of the values', () => {
   test('the runner uses the image and the pull policy of the operator', async () => {
     const image = { 'image.repository': 'example.com/holdfast', 'image.tag': 'v7', 'image.pullPolicy': 'Never' };
@@ -62,6 +86,19 @@ describe('what it makes of the values', () => {
         { name: 'HOLDFAST_RUNNER_IMAGE_PULL_POLICY', value: 'Never' },
       ]),
     });
+  });
+
+  test('a digest takes the place of the tag, in the operator, its Jobs, the hooks and the test', async () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const text = await renderText({
+      ...values,
+      'image.repository': 'example.com/holdfast',
+      'image.tag': 'v7',
+      'image.digest': digest,
+    });
+    const images = [...text.matchAll(/example\.com\/holdfast\S*?(?=")/g)].map(([image]) => image);
+    expect(images.length).toBeGreaterThanOrEqual(5);
+    expect(new Set(images)).toEqual(new Set([`example.com/holdfast@${digest}`]));
   });
 
   test("the runner's resources reach it as JSON, and are left to the operator where none are given", async () => {

@@ -1,21 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Backup } from '../../../src/api/backup.ts';
-import type { BackupResult, BackupTask } from '../../../src/api/task.ts';
+import type { BackupTask } from '../../../src/api/task.ts';
 import { decide, stateOf } from '../../../src/controllers/backup/decide.ts';
 import type { BackupFacts } from '../../../src/controllers/backup/facts.ts';
 import { chooseKey } from '../../../src/controllers/backup/key.ts';
 import type { LeaseFacts } from '../../../src/controllers/leases.ts';
 import type { RunFacts } from '../../../src/controllers/run-facts.ts';
-import { aBackup, aKey, aStore, condition, NOON, noonPlus, SETTINGS } from '../../support/builders.ts';
-
-const RESULT: BackupResult = {
-  manifestDigest: `sha256:${'cd'.repeat(32)}`,
-  sizes: { source: 4096, stored: 1024 },
-  keyFingerprints: ['sha256:1'],
-  server: { engine: 'postgresql', version: '17.6' },
-  tool: 'pg_dump 17.6',
-  verifiedTime: '2026-11-24T12:01:00.000Z',
-};
+import {
+  aBackup,
+  aKey,
+  aStore,
+  BACKED_UP,
+  BACKUP_RESULT,
+  condition,
+  NOON,
+  noonPlus,
+  SETTINGS,
+} from '../../support/builders.ts';
 
 function facts(more: Partial<BackupFacts> = {}): BackupFacts {
   return {
@@ -183,7 +184,7 @@ test('what the store says is passed on, its next step too', () => {
 
 describe('an attempt that ended', () => {
   test('well makes the backup Complete, and frees the lock first', () => {
-    const run = aRun({ state: 'succeeded', report: { command: 'backup', ok: true, result: RESULT } });
+    const run = aRun({ state: 'succeeded', report: BACKED_UP });
     const { actions, status } = decide(
       facts({ runs: [run], lock: aLock({ holderUid: aBackup().metadata.uid }) }),
       noonPlus(30),
@@ -191,7 +192,7 @@ describe('an attempt that ended', () => {
     expect(actions.map(({ action }) => action)).toEqual(['deleteLease']);
     expect(status).toMatchObject({
       phase: 'Complete',
-      manifestDigest: RESULT.manifestDigest,
+      manifestDigest: BACKUP_RESULT.manifestDigest,
       location: 's3://acme/prod/v1/lodz/shop/_manual/20261124T120000Z-11111111/',
     });
   });

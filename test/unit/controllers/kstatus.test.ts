@@ -4,7 +4,7 @@ import type { BackupStatus } from '../../../src/api/backup.ts';
 import type { BackupSchedule } from '../../../src/api/backup-schedule.ts';
 import type { Condition } from '../../../src/api/conditions.ts';
 import { customResourceDefinition, KINDS } from '../../../src/api/crd.ts';
-import type { BackupResult, Report } from '../../../src/api/task.ts';
+import type { Report } from '../../../src/api/task.ts';
 import { decide as decideBackup } from '../../../src/controllers/backup/decide.ts';
 import type { BackupFacts } from '../../../src/controllers/backup/facts.ts';
 import { chooseKey } from '../../../src/controllers/backup/key.ts';
@@ -13,7 +13,7 @@ import { decide as decideSchedule } from '../../../src/controllers/backup-schedu
 import { decide as decideStore, specHash } from '../../../src/controllers/backup-store/decide.ts';
 import { isTerminal } from '../../../src/controllers/restore/facts.ts';
 import type { RunFacts } from '../../../src/controllers/run-facts.ts';
-import { aBackup, aKey, aStore, NOON, noonPlus, SETTINGS } from '../../support/builders.ts';
+import { aBackup, aKey, aStore, BACKED_UP, NOON, noonPlus, SETTINGS } from '../../support/builders.ts';
 import { type Kstatus, kstatus } from '../../support/kstatus.ts';
 import { PLAN_REPORT, RestoreWorld } from '../../support/restore-world.ts';
 
@@ -159,14 +159,6 @@ describe('a schedule', () => {
 });
 
 describe('a backup', () => {
-  const result: BackupResult = {
-    manifestDigest: `sha256:${'cd'.repeat(32)}`,
-    sizes: { source: 4096, stored: 1024 },
-    keyFingerprints: ['sha256:1'],
-    server: { engine: 'postgresql', version: '17.6' },
-    tool: 'pg_dump 17.6',
-    verifiedTime: '2026-11-24T12:01:00.000Z',
-  };
   const facts: BackupFacts = {
     backup: withGeneration(aBackup()),
     store: aStore(),
@@ -188,12 +180,7 @@ describe('a backup', () => {
     ['that is tried again', { runs: [aRun('backup', ended('failed', refused(true)))] }, 6, 'InProgress'],
     ['that failed', { runs: [aRun('backup', ended('failed', refused(false)))] }, 6, 'Failed'],
     ['whose runner was lost', { runs: [aRun('backup', ended('failed'))] }, 6, 'InProgress'],
-    [
-      'that is complete',
-      { runs: [aRun('backup', ended('succeeded', { command: 'backup', ok: true, result }))] },
-      6,
-      'Current',
-    ],
+    ['that is complete', { runs: [aRun('backup', ended('succeeded', BACKED_UP))] }, 6, 'Current'],
   ])('%s', (_name, more, seconds, expected) => {
     const status: BackupStatus | undefined = decideBackup({ ...facts, ...more }, noonPlus(seconds)).status;
     expect(see(status)).toBe(expected);

@@ -67,6 +67,15 @@ describe('while an operator works', () => {
   });
 });
 
+test('a Restore that is there again whenever it is deleted stops the uninstall in time, by name', () => {
+  const facts = { restores: [aRestore({ leaving: false })] };
+  expect(plan({ ...facts, elapsed: PATIENCE_MS - 1 }).step).toBe('wait');
+  expect(plan({ ...facts, elapsed: PATIENCE_MS })).toMatchObject({
+    step: 'stop',
+    failure: { reason: 'RestoreMadeAnew', message: expect.stringContaining('Restore shop/first') },
+  });
+});
+
 describe('without an operator', () => {
   test('one that nobody deleted yet is deleted first, so that nobody takes it up again', () => {
     const running = aRestore({ leaving: false });

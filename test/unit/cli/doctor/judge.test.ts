@@ -140,6 +140,13 @@ describe('the kinds', () => {
     expect(wrong({ served })[0]?.message).toContain(message);
   });
 
+  test.each([
+    { versions: ['v1alpha1'], missingKinds: ['Restore'], missingFields: hidden },
+    { versions: ['v1alpha1'], missingKinds: [], missingFields: known(['Backup spec.x']) },
+  ])('%j are applied over whoever applied them last, which is the chart', (served) => {
+    expect(wrong({ served })[0]?.next).toBe('kubectl apply --server-side --force-conflicts -f helm/holdfast/crds');
+  });
+
   test('fields are compared by path, and a missing object counts once', () => {
     const ours = fieldsOf({ properties: { a: { properties: { b: {} } }, list: { items: { properties: { c: {} } } } } });
     expect(ours).toEqual(['a', 'a.b', 'list', 'list.c']);

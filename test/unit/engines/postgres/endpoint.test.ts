@@ -30,3 +30,19 @@ test.each<[PostgresqlTls | undefined, TlsMode | undefined, TlsMode]>([
     authentication: ['scram-sha-256', 'md5'],
   });
 });
+
+test.each<TlsMode>(['disable', 'prefer'])(
+  'a proof that is bound to the TLS connection needs one, also with %s',
+  (mode) => {
+    const access = {
+      engine: 'postgresql',
+      host: 'pg',
+      port: 5432,
+      maintenanceDatabase: 'postgres',
+      credentials: { secret: 'pg', uriKey: 'uri' },
+      tls: { mode },
+    } as const;
+    const login = { username: 'app', password: 'x', channelBinding: true };
+    expect(endpointOf(access, login, 'shop', 'test').tls.mode).toBe('require');
+  },
+);

@@ -72,6 +72,34 @@ describe('the plan for a whole server', () => {
     expect(reasons({ maintenanceDatabase: 'template1' }, { databases: [database('postgres', 1)] })).toEqual([]);
   });
 
+  test('refuses an archive of which nothing would be restored, before anything is done', () => {
+    expect(reasons({ restored: [] }, { databases: [database('postgres', 0)] })).toEqual(['NothingToRestore']);
+  });
+
+  test('says which of the roles that are made reach further than others', () => {
+    const toMake = {
+      roles: [role('app'), role('boss', { superuser: true })],
+      memberships: [
+        { role: 'pg_execute_server_program', member: 'app', admin: false },
+        { role: 'pg_read_server_files', member: 'app', admin: false },
+        { role: 'pg_monitor', member: 'boss', admin: false },
+      ],
+    } as unknown as InstanceFacts['toMake'];
+    const { notes } = instancePlanOf(facts({ toMake }), [ofShop], contents);
+    expect(notes).toContain('Of these, superusers, or free to replicate or to bypass row security: "boss".');
+    expect(notes).toContain('Of these, with access to the server\'s files or programs by a membership: "app".');
+  });
+
+  test('says what the server has against the roles, where no right that is known by name is missing', () => {
+    const rolesProblem = 'unrecognized configuration parameter "old"';
+    expect(instancePlanOf(facts({ rolesProblem }), [ofShop], contents).refusals).toMatchObject([
+      { reason: 'RolesFailed', message: expect.stringContaining(rolesProblem) },
+    ]);
+    expect(reasons({ rolesProblem, self: { name: 'me', superuser: false, createRoles: false } })).toEqual([
+      'RightMissing',
+    ]);
+  });
+
   test('refuses a tablespace that is not there', () => {
     const tablespaces = [{ name: 'fast', location: '/ssd' }];
     expect(reasons({}, { tablespaces })).toEqual(['TablespaceMissing']);

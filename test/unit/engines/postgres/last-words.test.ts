@@ -26,3 +26,9 @@ test('a long complaint is cut to its end', () => {
   expect(problemOf(exit(stderr))?.length).toBeLessThan(1_100);
   expect(problemOf(exit(stderr))).toMatch(/the end$/);
 });
+
+test('the program that writes down roles has its say as well', () => {
+  const stderr =
+    'pg_dumpall: error: query failed: ERROR:  permission denied\npg_dumpall: detail: Query was: SELECT rolpassword';
+  expect(problemOf(exit(stderr))).toMatch(/: pg_dumpall: error: query failed: ERROR: {2}permission denied$/);
+});

@@ -9,6 +9,7 @@ const nothing: Unreadable = {
   sequences: [],
   filtered: [],
   largeObjects: [],
+  largeObjectCount: 0,
 };
 const tables = (count: number) => Array.from({ length: count }, (_, n) => ({ schema: 'app', name: `t${n}` }));
 
@@ -25,6 +26,7 @@ test('everything that is missing is told at once, each with its statement', () =
       sequences: [{ schema: 'app', name: 'ids' }],
       filtered: [{ schema: 'app', name: 'secret' }],
       largeObjects: [7, 8],
+      largeObjectCount: 2,
     }),
   ).toEqual({
     message:
@@ -41,4 +43,10 @@ test('from 14 on one statement is enough for all but large objects and row secur
 test('of many, ten are named and the others counted', () => {
   const problem = unreadableProblem({ ...nothing, tables: tables(12) });
   expect(problem?.message).toMatch(/table "app"\."t0", .*"app"\."t9" and 2 more$/);
+});
+
+test('of millions of large objects the first are named and the others counted', () => {
+  const largeObjects = Array.from({ length: 10 }, (_, n) => n);
+  const problem = unreadableProblem({ ...nothing, largeObjects, largeObjectCount: 3_000_000 });
+  expect(problem?.message).toMatch(/large object 0, .*, 9 and 2999990 more$/);
 });
