@@ -70,6 +70,12 @@ export const BackupStatusSchema = Type.Object({
     Type.Array(Type.String(), { description: 'Fingerprints of the recipients that the archive was encrypted to.' }),
   ),
   server: Type.Optional(Type.Object({ engine: Type.String(), version: Type.String() })),
+  skippedDatabases: Type.Optional(
+    Type.Array(Type.Object({ name: Type.String(), reason: Type.String() }), {
+      description:
+        'With scope Instance: databases of the server that are not in the archive, and why; the first of many. template0 and template1 are not named.',
+    }),
+  ),
   tool: Type.Optional(Type.String({ description: 'Name and version of the program that dumped.' })),
   verification: Type.Optional(
     Type.Object({

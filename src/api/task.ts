@@ -203,6 +203,8 @@ export interface BackupResult {
   readonly tool: string;
   /** RFC 3339, when the last byte was read back and found right. */
   readonly verifiedTime: string;
+  /** Databases of a whole server that are not in the archive; the first of many. Absent: none, or only an earlier attempt knew. */
+  readonly skippedDatabases?: readonly { readonly name: string; readonly reason: string }[];
 }
 
 export interface PlanResult {

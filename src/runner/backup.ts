@@ -86,7 +86,8 @@ class Attempt {
     await this.#readBack(written, ephemeral.identity);
     const verified = this.#context.now();
     const contents = await this.#writeContents(written, recipients, ephemeral.identity);
-    return this.#commit(this.#manifest(written, contents, verified), plainBytes(written));
+    const result = await this.#commit(this.#manifest(written, contents, verified), plainBytes(written));
+    return { ...result, ...skippedBy(this.#subject) };
   }
 
   /** Nothing is completed before the last program of the last part has ended well. */
@@ -204,6 +205,15 @@ class Attempt {
     }
     return resultOf({ manifest, digest, size: bytes.length }, sourceBytes);
   }
+}
+
+/** As many as a status shows. template1 is on every server, and changed on hardly any. */
+const SKIPPED_LIMIT = 24;
+
+function skippedBy({ skipped }: Subject): Pick<BackupResult, 'skippedDatabases'> {
+  const told = skipped.filter(({ database }) => database !== 'template1').slice(0, SKIPPED_LIMIT);
+  if (told.length === 0) return {};
+  return { skippedDatabases: told.map(({ database, reason }) => ({ name: database, reason })) };
 }
 
 function plainBytes(parts: readonly { readonly plain: SizedDigest }[]): number {

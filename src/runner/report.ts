@@ -61,7 +61,11 @@ function shortPlan(report: Success, result: PlanResult, limit: number): Report {
 /** What a server calls itself has any length; the digest is what must arrive. */
 function shortBackup(report: Success, result: BackupResult, limit: number): Report {
   const server = { ...result.server, version: cut(result.server.version, limit) };
-  return { ...report, result: { ...result, server, tool: cut(result.tool, limit) } };
+  const short = { ...result, server, tool: cut(result.tool, limit) };
+  if (result.skippedDatabases === undefined) return { ...report, result: short };
+  // The whole of them is in the log and in the contents.
+  const skippedDatabases = result.skippedDatabases.slice(0, Math.ceil(limit / 50));
+  return { ...report, result: { ...short, skippedDatabases } };
 }
 
 function shortPrune(report: Success, result: PruneResult, limit: number): Report {

@@ -30,6 +30,8 @@ export interface Subject extends AsyncDisposable {
   /** Each is to be written before the next is asked for. */
   parts(): AsyncGenerator<Part>;
   contents(written: readonly WrittenPart[]): Contents;
+  /** Databases of a server that are not among the parts; whole once those are written. */
+  readonly skipped: InstanceContents['skipped'];
 }
 
 export async function openSubject(task: BackupTask, context: RunnerContext, login: Login): Promise<Subject> {
@@ -55,6 +57,7 @@ function databaseSubject(database: string, source: Source, selection: BackupTask
       ...described(database, source, written, selection),
       recipe: recipe(written.map((part) => ({ ...part, database: undefined }))),
     }),
+    skipped: [],
     [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
   };
 }
@@ -92,6 +95,7 @@ function serverSubject(source: InstanceSource, log: Logger): Subject {
       return tool === '' ? [source.globals.tool] : [tool, source.globals.tool];
     },
     parts,
+    skipped,
     contents: (written) => contentsOf({ written, dumped, skipped, facts, globals: source.globals }),
     [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
   };

@@ -24,7 +24,8 @@ afterAll(async () => {
 
 describe('a backup of a whole server', () => {
   test('has each database, what it could not take, and the roles with their passwords', async () => {
-    const { task } = await it_.backup();
+    const { task, skippedDatabases } = await it_.backup();
+    expect(skippedDatabases).toContainEqual({ name: 'closed', reason: 'ConnectionsNotAllowed' });
     const [manifest, contents] = [await it_.manifest(task), await it_.contents(task)];
     expect(manifest.scope).toBe('Instance');
     expect(contents.databases.map(({ database }) => database)).toEqual([ODD, 'postgres', 'shop'].sort());

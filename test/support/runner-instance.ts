@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { previousDatabaseName, scratchDatabaseName } from '../../src/api/names.ts';
-import type { BackupTask, CleanupTask, Report, RestoreTask, ServerAccess } from '../../src/api/task.ts';
+import type { BackupResult, BackupTask, CleanupTask, Report, RestoreTask, ServerAccess } from '../../src/api/task.ts';
 import type { InstanceContents } from '../../src/archive/contents.ts';
 import { runFolder } from '../../src/archive/layout.ts';
 import type { Manifest } from '../../src/archive/manifest.ts';
@@ -24,7 +24,7 @@ export interface InstanceWorld extends AsyncDisposable {
   secrets(): Secrets;
   backupTask(change?: Partial<BackupTask>): BackupTask;
   restoreTask(backup: BackupTask, manifestDigest: string, change?: Partial<RestoreTask>): RestoreTask;
-  backup(change?: Partial<BackupTask>): Promise<{ task: BackupTask; manifestDigest: string }>;
+  backup(change?: Partial<BackupTask>): Promise<{ task: BackupTask } & BackupResult>;
   run(task: RestoreTask | CleanupTask | BackupTask): Promise<RunnerRun>;
   start(task: RestoreTask, options?: Partial<RunnerOptions>): ReturnType<typeof startRunner>;
   read(key: string): Promise<Buffer>;
@@ -115,7 +115,7 @@ export async function instanceWorld(
     },
     backup: async (change = {}) => {
       const task = backupTask(change);
-      return { task, manifestDigest: resultOf(await run(task), 'backup').manifestDigest };
+      return { task, ...resultOf(await run(task), 'backup') };
     },
     spoil: async (name) => {
       const body = await read(name);

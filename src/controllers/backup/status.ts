@@ -48,7 +48,7 @@ function atWork({ runs }: BackupFacts, { name, attempt }: Pick<RunFacts, 'attemp
 export function completeStatus(facts: BackupFacts, result: BackupResult, now: Date): BackupStatus {
   // An earlier attempt's manifest does not tell the plain size; it is in the encrypted contents only.
   const dumped = result.sizes.source === 0 ? '' : `${formatBytes(result.sizes.source)} dumped, `;
-  const message = `${dumped}${formatBytes(result.sizes.stored)} stored`;
+  const message = `${dumped}${formatBytes(result.sizes.stored)} stored${notInIt(result)}`;
   const own: BackupStatus = {
     phase: 'Complete',
     completionTime: instant(now),
@@ -58,6 +58,7 @@ export function completeStatus(facts: BackupFacts, result: BackupResult, now: Da
     keyFingerprints: [...result.keyFingerprints],
     server: result.server,
     tool: result.tool,
+    ...(result.skippedDatabases === undefined ? {} : { skippedDatabases: [...result.skippedDatabases] }),
     verification: { level: 'ReadBack', time: instant(new Date(result.verifiedTime)) },
   };
   return compose(facts, now, own, [
@@ -69,6 +70,12 @@ export function completeStatus(facts: BackupFacts, result: BackupResult, now: Da
       message: 'every byte was read back, decrypted, compared and parsed to the end',
     },
   ]);
+}
+
+/** Somebody who reads no more than the condition must not take the archive for the whole server. */
+function notInIt({ skippedDatabases = [] }: BackupResult): string {
+  if (skippedDatabases.length === 0) return '';
+  return `; not in it: ${skippedDatabases.map(({ name, reason }) => `${name} (${reason})`).join(', ')}`;
 }
 
 export function failedStatus(facts: BackupFacts, failure: Failure, now: Date): BackupStatus {

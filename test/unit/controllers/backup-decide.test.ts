@@ -197,6 +197,19 @@ describe('an attempt that ended', () => {
     });
   });
 
+  test('well, but without some databases of its server, says so to whoever reads its condition', () => {
+    const skippedDatabases = [{ name: 'old shop', reason: 'ConnectionsNotAllowed' }];
+    const report = { command: 'backup', ok: true, result: { ...BACKUP_RESULT, skippedDatabases } } as const;
+    const { status } = decide(facts({ runs: [aRun({ state: 'succeeded', report })] }), noonPlus(30));
+    expect(status?.skippedDatabases).toEqual(skippedDatabases);
+    expect(status?.conditions).toContainEqual(
+      expect.objectContaining({
+        type: 'Complete',
+        message: expect.stringMatching(/; not in it: old shop \(ConnectionsNotAllowed\)$/),
+      }),
+    );
+  });
+
   test('before the dump began is tried again after a pause, not at once', () => {
     const world = facts({ runs: [aRun({ report: refusal(true) })] });
     expect(stateOf(world, noonPlus(21))).toMatchObject({

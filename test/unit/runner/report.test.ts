@@ -79,6 +79,24 @@ describe('a termination message of a success with texts from outside in it', () 
     expect(JSON.parse(written).result).toMatchObject({ removed: [0, 1, 2], failure: { reason: 'StoreRejected' } });
   });
 
+  test('names as many of the databases that a backup left out as there is room for', () => {
+    const skippedDatabases = [...Array(24).keys()].map((n) => ({
+      name: `${n}${'🦔'.repeat(15)}`,
+      reason: 'MadeMeanwhile',
+    }));
+    const told = (over: object) => {
+      const written = terminationMessage({ command: 'backup', ok: true, result: { ...result, ...over } });
+      expect(Buffer.byteLength(written)).toBeLessThanOrEqual(4096);
+      return JSON.parse(written).result.skippedDatabases;
+    };
+    const short = { server: { engine: 'postgresql', version: '17.6' }, tool: 'pg_dump 17.6' };
+    expect(told({ ...short, skippedDatabases })).toEqual(skippedDatabases);
+    expect(told({ skippedDatabases }).length).toBeGreaterThan(0);
+    expect(
+      told({ ...short, skippedDatabases, keyFingerprints: Array(30).fill('f'.repeat(71)) }).length,
+    ).toBeGreaterThan(0);
+  });
+
   test('keeps the digest of a backup, whatever the server calls its version', () => {
     const written = terminationMessage({ command: 'backup', ok: true, result });
     expect(Buffer.byteLength(written)).toBeLessThanOrEqual(4096);
