@@ -1,6 +1,9 @@
 /** Several major versions of PostgreSQL in one test file: their programs, and a server of each. */
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 import { localPostgresOfMajor, type Major, postgresPrograms } from '../cluster/postgres-majors.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { type PostgresWorld, postgresWorld } from './postgres-world.ts';
 
 /** Where the engine looks for the programs of every version. */
@@ -16,6 +19,16 @@ export function withProgramsOfEveryMajor(): void {
     if (former === undefined) delete process.env[PROGRAMS_FOLDER];
     else process.env[PROGRAMS_FOLDER] = former;
   });
+}
+
+/**
+ * A folder in which the programs of 15 stand in for those of 14, which no package carries: so that what we ourselves ask of
+ * a server of 14 meets one. It proves nothing about pg_dump 14. For the caller to remove.
+ */
+export async function standInFor14(): Promise<string> {
+  const folder = await tempDir('programs-of-14');
+  await symlink(join(await postgresPrograms(), '15'), join(folder, '14'));
+  return folder;
 }
 
 /** A server of this version, with these roles. */
