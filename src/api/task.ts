@@ -221,7 +221,7 @@ export interface PlanResult {
 }
 
 /** Of many replaced databases the first are named: a report has a limit. All bear the mark by which they are found. */
-export const PREVIOUS_DATABASES_NAMED = 24;
+export const DATABASES_NAMED = 24;
 
 export interface RestoreResult {
   /** Absent where no database was replaced, or it was dropped. */

@@ -6,10 +6,15 @@ import { KIND } from '../kube/kinds.ts';
 import type { World } from './controller.ts';
 import { type LeaseFacts, leaseFacts } from './leases.ts';
 
-/** The lock of a database, asked of the API server itself: two operations must not both see it free. */
+/** What keeps an operation from a database, asked of the API server itself: two operations must not both see it free. */
 export async function observeDatabaseLock(world: World, address: PostgresqlAddress): Promise<LeaseFacts | undefined> {
-  const own = await observeLease(world, world.settings.namespace, databaseLockName(address));
+  const own = await observeOwnLock(world, address);
   return own?.holderAlive === true ? own : ((await lockInTheWay(world, address)) ?? own);
+}
+
+/** For an operation that is over, which wants the database no more but may still have to free its lock. */
+export function observeOwnLock(world: World, address: PostgresqlAddress): Promise<LeaseFacts | undefined> {
+  return observeLease(world, world.settings.namespace, databaseLockName(address));
 }
 
 /**
@@ -45,9 +50,9 @@ export async function observeLease(world: World, namespace: string, name: string
  */
 function isHolderAlive(world: World, uid: string): boolean {
   const { backups, restores, pods } = world.stores;
-  const runs = [...backups.list(), ...restores.list()].find(({ metadata }) => metadata.uid === uid);
+  const run = backups.byUid(uid) ?? restores.byUid(uid);
   const over =
-    runs === undefined || isTrue(runs.status?.conditions, 'Complete') || isTrue(runs.status?.conditions, 'Failed');
+    run === undefined || isTrue(run.status?.conditions, 'Complete') || isTrue(run.status?.conditions, 'Failed');
   const livingPods = pods
     .ownedBy(uid)
     .some(({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed');

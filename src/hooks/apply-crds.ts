@@ -6,6 +6,7 @@ import { HoldfastError, messageOf } from '../lib/errors.ts';
 import { monotonic } from '../platform/clock.ts';
 import { delay } from '../platform/delay.ts';
 import { planCrd, unusable } from './crd-plan.ts';
+import { RIGHTS_ARRIVE_MS } from './patience.ts';
 
 export interface ApplyOptions {
   readonly crds: Pick<CrdClient, 'get' | 'create' | 'apply' | 'served'>;
@@ -68,9 +69,6 @@ async function untilUsable(wanted: NewCrd, options: ApplyOptions, deadline: numb
     });
   });
 }
-
-/** The hook's role was bound a moment ago, and of several API servers each learns of it in its own time. */
-const RIGHTS_ARRIVE_MS = 10_000;
 
 /** Repeats until there is no trouble. What heals by itself is tried again until the deadline; then the last trouble is thrown. */
 async function patiently(

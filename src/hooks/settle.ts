@@ -10,6 +10,7 @@ import { LEADER_LEASE } from '../kube/leader.ts';
 import { HoldfastError, messageOf } from '../lib/errors.ts';
 import { monotonic } from '../platform/clock.ts';
 import { delay } from '../platform/delay.ts';
+import { RIGHTS_ARRIVE_MS } from './patience.ts';
 import { planSettle, type RestoreToSettle, type SettleFacts, type TakenWorkload } from './settle-plan.ts';
 
 export interface SettleOptions {
@@ -28,9 +29,6 @@ export interface SettleOptions {
 
 /** How long an API server that does not answer is asked again. */
 const TROUBLE_PATIENCE_MS = 60_000;
-
-/** The hook's role was bound a moment ago, and of several API servers each learns of it in its own time. */
-const RIGHTS_ARRIVE_MS = 10_000;
 
 /** Returns when nothing in the cluster waits for the operator any more. Safe to repeat. Throws what is left, with the commands that end it. */
 export async function settle(options: SettleOptions): Promise<void> {

@@ -2,7 +2,7 @@
  * What `helm test` runs: whether that which the chart installed works, seen by an account that may read three objects at most.
  * A line per finding on standard output; exit code 0 only where all of them are good.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Condition } from '../api/conditions.ts';
 import type { KubeObject } from '../api/kubernetes.ts';
 import { API_VERSION } from '../api/meta.ts';
 import { findCredentials } from '../kube/credentials.ts';
@@ -11,6 +11,7 @@ import { KIND, type KindRef } from '../kube/kinds.ts';
 import { objectPath } from '../kube/paths.ts';
 import { messageOf } from '../lib/errors.ts';
 import { monotonic } from '../platform/clock.ts';
+import { delay } from '../platform/delay.ts';
 
 /** A new store is tried by a Job, whose image may have to arrive first. */
 const PATIENCE_MS = Number(process.env['HOLDFAST_TEST_SECONDS'] ?? '120') * 1000;
@@ -50,7 +51,7 @@ async function patiently(check: Check): Promise<string | undefined> {
   for (;;) {
     const trouble = await check().catch(messageOf);
     if (trouble === undefined || monotonic() >= deadline) return trouble;
-    await sleep(PAUSE_MS);
+    await delay(PAUSE_MS);
   }
 }
 
@@ -83,15 +84,7 @@ function objects(): { what: string; check: Check }[] {
 }
 
 interface WithConditions extends KubeObject {
-  readonly status?: {
-    readonly conditions?: readonly {
-      readonly type: string;
-      readonly status: string;
-      readonly reason: string;
-      readonly message: string;
-      readonly observedGeneration: number;
-    }[];
-  };
+  readonly status?: { readonly conditions?: readonly Condition[] };
 }
 
 async function isReady(kind: KindRef, place: { namespace: string; name: string }): Promise<string | undefined> {

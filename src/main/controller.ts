@@ -2,15 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { hostname } from 'node:os';
-import { backupController } from '../controllers/backup/observe.ts';
-import { backupKeyController } from '../controllers/backup-key/observe.ts';
-import { backupScheduleController } from '../controllers/backup-schedule/observe.ts';
-import { backupStoreController } from '../controllers/backup-store/observe.ts';
-import type { AnyController } from '../controllers/controller.ts';
-import { databaseLockController } from '../controllers/database-lock/observe.ts';
+import { CONTROLLERS } from '../controllers/all.ts';
 import { Operator, type PassReport } from '../controllers/operator.ts';
 import type { Tools } from '../controllers/reconcile.ts';
-import { restoreController } from '../controllers/restore/observe.ts';
 import { KubeCluster } from '../kube/client.ts';
 import { findCredentials } from '../kube/credentials.ts';
 import { Http } from '../kube/http.ts';
@@ -24,15 +18,6 @@ import { now } from '../platform/clock.ts';
 import { onTermination, onUncaught } from '../platform/signals.ts';
 import { type OperatorConfig, operatorConfig } from './operator-config.ts';
 import { refusalReport, refusedText, unready } from './watched-namespaces.ts';
-
-const CONTROLLERS: readonly AnyController[] = [
-  backupStoreController,
-  backupKeyController,
-  backupScheduleController,
-  backupController,
-  restoreController,
-  databaseLockController,
-];
 
 /** Passes under way get this long to end after SIGTERM; the pod's grace period is longer. */
 const DRAIN = 10_000;

@@ -3,7 +3,7 @@
  * dump begins a failure may heal; afterwards it is final. Whatever fails leaves no manifest and no unfinished upload.
  */
 import { instant } from '../api/conditions.ts';
-import type { BackupResult, BackupTask } from '../api/task.ts';
+import { type BackupResult, type BackupTask, DATABASES_NAMED } from '../api/task.ts';
 import { newHeader } from '../archive/age/header.ts';
 import { contentsName, FORMAT_VERSION, manifestKey } from '../archive/layout.ts';
 import type { Manifest } from '../archive/manifest.ts';
@@ -207,11 +207,9 @@ class Attempt {
   }
 }
 
-/** As many as a status shows. template1 is on every server, and changed on hardly any. */
-const SKIPPED_LIMIT = 24;
-
+/** template1 is on every server, and changed on hardly any. */
 function skippedBy({ skipped }: Subject): Pick<BackupResult, 'skippedDatabases'> {
-  const told = skipped.filter(({ database }) => database !== 'template1').slice(0, SKIPPED_LIMIT);
+  const told = skipped.filter(({ database }) => database !== 'template1').slice(0, DATABASES_NAMED);
   if (told.length === 0) return {};
   return { skippedDatabases: told.map(({ database, reason }) => ({ name: database, reason })) };
 }

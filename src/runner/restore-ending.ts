@@ -1,14 +1,83 @@
-/** What the ends of a restore have in common, of one database or of a whole server. */
-import type { CleanupTask, RestoreTask } from '../api/task.ts';
-import type { CleanupOutcome, Login } from '../engines/engine.ts';
+/** How a restore ends, of one database or of a whole server. */
+import type { CleanupTask, RestoreResult, RestoreTask } from '../api/task.ts';
+import type { CleanupOutcome, InstancePlan, Login, TargetPlan } from '../engines/engine.ts';
 import { HoldfastError, toHoldfastError } from '../lib/errors.ts';
+import { close } from './close.ts';
 import { engineContext, type RunnerContext } from './context.ts';
+import { firstNames } from './first-names.ts';
+
+export interface RestoreJob {
+  readonly task: RestoreTask;
+  readonly context: RunnerContext;
+  readonly login: Login;
+}
+
+/** Names of what went out of the way: of one database in the singular, of a whole server in the plural. */
+type Replaced = Omit<CleanupOutcome, 'restored'>;
+
+/** What a target of one database and that of a whole server have in common. */
+export interface RestoreTarget extends AsyncDisposable {
+  plan(): Promise<TargetPlan & Partial<InstancePlan>>;
+  swap(fence: Date): Promise<Replaced>;
+  dropPrevious(): Promise<void>;
+}
+
+/** The restore is live: what was replaced and cannot be dropped is a line in the log, not a failure. */
+export async function keepOrDrop(
+  { task, context }: RestoreJob,
+  target: RestoreTarget,
+  replaced: Replaced,
+): Promise<RestoreResult> {
+  const kept = told(replaced);
+  if (!task.dropPrevious || Object.keys(kept).length === 0) return kept;
+  try {
+    await target.dropPrevious();
+    return {};
+  } catch (error) {
+    context.log.warn({ error, ...replaced }, 'what was replaced could not be dropped');
+    return kept;
+  }
+}
+
+/**
+ * After a failure: what was made goes. The answer to the commit of the swap may be what was lost, so the server is asked
+ * whether it bears our mark; if it does, the restore has happened.
+ */
+export async function undo(job: RestoreJob, target: RestoreTarget, caught: unknown): Promise<RestoreResult> {
+  const { log } = job.context;
+  // Its sessions would be in the way, and its programs are dead or dying.
+  await close(target, job.context);
+  try {
+    const { restored, ...replaced } = await cleanUp(job);
+    if (restored) {
+      log.warn({ error: caught }, 'the restore went live, though its swap reported a failure');
+      return told(replaced);
+    }
+  } catch (error) {
+    log.error({ error }, 'what was loaded could not be dropped; the cleanup of the operator tries again');
+  }
+  throw begun(caught);
+}
+
+/** This very restore went live in an earlier attempt: only what that left to do is done. */
+export async function afterwards(job: RestoreJob, target: RestoreTarget): Promise<RestoreResult> {
+  await close(target, job.context);
+  job.context.log.info('this restore went live before');
+  return told(await cleanUp(job));
+}
+
+function told({ previousDatabase, previousDatabases = [] }: Replaced): RestoreResult {
+  return {
+    ...(previousDatabase === undefined ? {} : { previousDatabase }),
+    ...(previousDatabases.length === 0 ? {} : { previousDatabases: firstNames(previousDatabases) }),
+  };
+}
 
 /** For dropping scratch databases after a failure; well within the pod's grace of a minute. */
 const CLEANUP_MS = 40_000;
 
 /** By connections of its own and with a time of its own: the run's signal may be what ended the work. */
-export function cleanUp(task: RestoreTask, context: RunnerContext, login: Login): Promise<CleanupOutcome> {
+function cleanUp({ task, context, login }: RestoreJob): Promise<CleanupOutcome> {
   const { run, database, scratchDatabase, previousDatabase, dropPrevious } = task;
   const cleanup: CleanupTask = { command: 'cleanup', run, database, scratchDatabase, previousDatabase, dropPrevious };
   const engine = engineContext(context, run);
@@ -27,7 +96,7 @@ export function refusal([first, ...others]: readonly {
 }
 
 /** The work was begun and undone. Trying the same again blindly is for the operator to decide, unless the run was merely ended. */
-export function begun(caught: unknown): HoldfastError {
+function begun(caught: unknown): HoldfastError {
   const { reason, message, hint, outlook } = toHoldfastError(caught);
   const after = reason === 'Interrupted' ? outlook : 'final';
   return new HoldfastError(reason, message, { outlook: after, cause: caught, ...(hint === undefined ? {} : { hint }) });

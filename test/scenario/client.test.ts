@@ -12,6 +12,7 @@ import { Http } from '../../src/kube/http.ts';
 import { KIND } from '../../src/kube/kinds.ts';
 import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
 import { type ApiProxy, type Fault, isWrite, startApiProxy } from '../support/api-proxy.ts';
+import { failureOf } from '../support/failure.ts';
 import { installKinds, kubectl } from '../support/kube-crds.ts';
 
 let server: ApiServer;
@@ -42,12 +43,6 @@ const fresh = (word: string) => {
   count += 1;
   return `${word}-${count}`;
 };
-
-const failure = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => 'it went well',
-    (error: unknown) => error,
-  );
 
 function newJob(name: string, owner = 'owner'): NewJob {
   const container = { name: 'runner', image: 'x' };
@@ -106,7 +101,7 @@ describe('reads', () => {
     expect(await cluster.get(KIND.job, place('nothing'))).toBeUndefined();
     expect(await cluster.getScale(KIND.deployment, place('nothing'))).toBeUndefined();
     proxy.fault = () => ({ status: 403, reason: 'Forbidden' });
-    expect(await failure(cluster.get(KIND.job, place('nothing')))).toMatchObject({ status: 403 });
+    expect(await failureOf(cluster.get(KIND.job, place('nothing')))).toMatchObject({ status: 403 });
   });
 
   test('of a list name kind and version of each item, as a watch does', async () => {
@@ -126,7 +121,7 @@ describe('reads', () => {
     const options = { labelSelector: `${LABELS.owner}=${owner}` };
     expect(await cluster.list(KIND.lease, options)).toHaveLength(510);
     proxy.fault = ({ query }) => (query.has('continue') ? { status: 410, reason: 'Expired' } : undefined);
-    expect(await failure(cluster.list(KIND.lease, options))).toMatchObject({ status: 410 });
+    expect(await failureOf(cluster.list(KIND.lease, options))).toMatchObject({ status: 410 });
   }, 60_000);
 });
 
@@ -134,7 +129,7 @@ describe('a create', () => {
   test('of a name that is taken is told from other conflicts', async () => {
     const lease = newLease(fresh('lease'));
     await cluster.create(lease);
-    const error = await failure(cluster.create(lease));
+    const error = await failureOf(cluster.create(lease));
     expect([isAlreadyExists(error), isConflict(error)]).toEqual([true, false]);
   });
 });
@@ -143,19 +138,19 @@ describe('a delete', () => {
   test('hits the object with this uid only', async () => {
     const lease = await cluster.create<Lease>(newLease(fresh('lease')));
     const { name } = lease.metadata;
-    const other = await failure(cluster.delete(KIND.lease, { ...place(name), uid: 'other' }));
+    const other = await failureOf(cluster.delete(KIND.lease, { ...place(name), uid: 'other' }));
     expect(isConflict(other)).toBe(true);
     expect(await cluster.get(KIND.lease, place(name))).toBeDefined();
     await cluster.delete(KIND.lease, versionOf(lease));
     expect(await cluster.get(KIND.lease, place(name))).toBeUndefined();
-    expect(isNotFound(await failure(cluster.delete(KIND.lease, versionOf(lease))))).toBe(true);
+    expect(isNotFound(await failureOf(cluster.delete(KIND.lease, versionOf(lease))))).toBe(true);
   });
 
   test('with a resourceVersion is refused once somebody has changed the object', async () => {
     const lease = await cluster.create<Lease>(newLease(fresh('lease')));
     await cluster.updateLease(lease, { holderIdentity: 'somebody' });
     const { resourceVersion } = lease.metadata;
-    expect(isConflict(await failure(cluster.delete(KIND.lease, versionOf(lease), { resourceVersion })))).toBe(true);
+    expect(isConflict(await failureOf(cluster.delete(KIND.lease, versionOf(lease), { resourceVersion })))).toBe(true);
   });
 });
 
@@ -177,7 +172,7 @@ describe('a status', () => {
     const restore = await newRestore();
     await cluster.applyStatus(KIND.restore, versionOf(restore), { phase: 'Pending' });
     const write = (seen: Partial<Version>) =>
-      failure(cluster.applyStatus(KIND.restore, { ...versionOf(restore), ...seen }, { phase: 'Failed' }));
+      failureOf(cluster.applyStatus(KIND.restore, { ...versionOf(restore), ...seen }, { phase: 'Failed' }));
     expect(isConflict(await write({}))).toBe(true);
     expect(isNotFound(await write({ name: 'nothing' }))).toBe(true);
     expect((await cluster.get(KIND.restore, versionOf(restore)))?.status).toMatchObject({ phase: 'Pending' });
@@ -200,7 +195,7 @@ describe('finalizers', () => {
     const restore = await newRestore();
     const with1 = await cluster.setFinalizers(KIND.restore, versionOf(restore), ['holdfast.dev/restore']);
     expect(with1.metadata.finalizers).toEqual(['holdfast.dev/restore']);
-    expect(isConflict(await failure(cluster.setFinalizers(KIND.restore, versionOf(restore), [])))).toBe(true);
+    expect(isConflict(await failureOf(cluster.setFinalizers(KIND.restore, versionOf(restore), [])))).toBe(true);
     const without = await cluster.setFinalizers(KIND.restore, versionOf(with1), []);
     expect(without.metadata.finalizers).toBeUndefined();
   });
@@ -216,9 +211,9 @@ describe('a scale', () => {
     expect(versionOf(scale as KubeObject)).toEqual(versionOf(deployment));
     const after = await cluster.setScale(KIND.deployment, versionOf(deployment), 0);
     expect(after.spec.replicas ?? 0).toBe(0);
-    expect(isConflict(await failure(cluster.setScale(KIND.deployment, versionOf(deployment), 3)))).toBe(true);
+    expect(isConflict(await failureOf(cluster.setScale(KIND.deployment, versionOf(deployment), 3)))).toBe(true);
     const foreign = { ...versionOf(after), uid: 'other' };
-    expect(isConflict(await failure(cluster.setScale(KIND.deployment, foreign, 3)))).toBe(true);
+    expect(isConflict(await failureOf(cluster.setScale(KIND.deployment, foreign, 3)))).toBe(true);
   });
 });
 
@@ -228,7 +223,7 @@ describe('a Lease', () => {
     const renewed = await cluster.updateLease(lease, { holderIdentity: 'b', renewTime: '2026-11-24T08:00:00.123456Z' });
     expect(renewed.metadata.annotations).toEqual({ note: 'kept' });
     expect(renewed.spec).toEqual({ holderIdentity: 'b', renewTime: '2026-11-24T08:00:00.123456Z' });
-    expect(isConflict(await failure(cluster.updateLease(lease, { holderIdentity: 'c' })))).toBe(true);
+    expect(isConflict(await failureOf(cluster.updateLease(lease, { holderIdentity: 'c' })))).toBe(true);
   });
 });
 
@@ -324,7 +319,7 @@ describe('an action whose call went wrong', () => {
     const { action, target = nobody, done } = await make();
     const hands = { cluster, learn: () => undefined };
     proxy.fault = (asked) => (isWrite(asked) ? fault : undefined);
-    expect(await failure(apply(action, target, { ...hands, cluster: hasty }))).toMatchObject({ outlook: 'retry' });
+    expect(await failureOf(apply(action, target, { ...hands, cluster: hasty }))).toMatchObject({ outlook: 'retry' });
     proxy.fault = () => undefined;
     // The next pass looks first, and so has the version that is there.
     const now = await cluster.get(target.kind, target.version);
@@ -339,9 +334,9 @@ describe('an action whose call went wrong', () => {
     const action = { action: 'scale', kind: 'Deployment', ...versionOf(deployment), replicas: 0 } as const;
     const hands = { cluster, learn: () => undefined };
     proxy.fault = (asked) => (isWrite(asked) ? 'lose-answer' : undefined);
-    expect(await failure(apply(action, nobody, hands))).toMatchObject({ status: 0 });
+    expect(await failureOf(apply(action, nobody, hands))).toMatchObject({ status: 0 });
     proxy.fault = () => undefined;
-    expect(isConflict(await failure(apply(action, nobody, hands)))).toBe(true);
+    expect(isConflict(await failureOf(apply(action, nobody, hands)))).toBe(true);
     expect((await cluster.getScale(KIND.deployment, versionOf(deployment)))?.spec.replicas ?? 0).toBe(0);
   });
 });
@@ -356,7 +351,7 @@ describe('an action that finds another object', () => {
     const { labels: _, ...metadata } = newJob(bare).metadata;
     await cluster.create({ ...newJob(bare), metadata });
     for (const name of [taken, bare]) {
-      expect(await failure(act({ action: 'createJob', job: newJob(name) }))).toMatchObject({
+      expect(await failureOf(act({ action: 'createJob', job: newJob(name) }))).toMatchObject({
         reason: 'AdoptionRefused',
         outlook: 'final',
       });
@@ -366,7 +361,7 @@ describe('an action that finds another object', () => {
   test('does not take a lock that another holds', async () => {
     const name = fresh('lease');
     await cluster.create(newLease(name, 'somebody'));
-    expect(await failure(act({ action: 'createLease', lease: newLease(name) }))).toMatchObject({
+    expect(await failureOf(act({ action: 'createLease', lease: newLease(name) }))).toMatchObject({
       reason: 'LockHeld',
       outlook: 'retry',
     });
@@ -383,7 +378,7 @@ describe('an action that finds another object', () => {
   test('does not delete its own Lease once somebody has changed it', async () => {
     const lease = await cluster.create<Lease>(newLease(fresh('lease')));
     await cluster.updateLease(lease, { holderIdentity: 'somebody' });
-    expect(isConflict(await failure(act({ action: 'deleteLease', ...versionOf(lease) })))).toBe(true);
+    expect(isConflict(await failureOf(act({ action: 'deleteLease', ...versionOf(lease) })))).toBe(true);
     expect(await cluster.get(KIND.lease, versionOf(lease))).toBeDefined();
   });
 

@@ -12,6 +12,7 @@ import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
 import { run } from '../cluster/command.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { type ApiProxy, isWrite, speakingFor, startApiProxy } from '../support/api-proxy.ts';
+import { failureOf } from '../support/failure.ts';
 import { chartAccount } from '../support/kube-account.ts';
 import { kubectl as call } from '../support/kube-crds.ts';
 
@@ -57,12 +58,6 @@ function apply({ access = speakingFor(account), within = 30_000, wanted = WANTED
 async function get(name: string): Promise<Crd & { spec: unknown }> {
   return JSON.parse(await kubectl(['get', 'crd', name, '-o', 'json']));
 }
-
-const failure = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => 'it went well',
-    (error: unknown) => error,
-  );
 
 /** One of ours as another version had it. */
 function another(name: string, version: string | undefined, change: (text: string) => string = (text) => text): string {
@@ -173,7 +168,7 @@ test('one of a newer version is left alone, and it says so', async () => {
 
 test('a newer one that does not serve our version any more is a refusal that names the way on', async () => {
   await install(another(BACKUPS, '99.1.0', withoutOurVersion));
-  expect(await failure(apply())).toMatchObject({
+  expect(await failureOf(apply())).toMatchObject({
     reason: 'KindTooNew',
     message: expect.stringContaining('serves v1alpha1 no longer'),
     hint: 'Install the chart of Holdfast 99.1.0 or a later one.',
@@ -186,14 +181,14 @@ test('a name that another kind has taken is told', async () => {
   vaults.metadata.name = 'vaults.holdfast.dev';
   Object.assign(vaults.spec.names, { plural: 'vaults', singular: 'vault', kind: 'Vault', listKind: 'VaultList' });
   const { access } = proxy.credentials;
-  expect(await failure(apply({ within: 1_000, wanted: [vaults], access }))).toMatchObject({
+  expect(await failureOf(apply({ within: 1_000, wanted: [vaults], access }))).toMatchObject({
     reason: 'KindNotServed',
     message: expect.stringMatching(/vaults\.holdfast\.dev cannot be used: .*"hfb" is already in use/),
   });
 });
 
 test('an account without the rights is told who can do it, and how', async () => {
-  expect(await failure(apply({ within: 1_000, access: speakingFor('somebody') }))).toMatchObject({
+  expect(await failureOf(apply({ within: 1_000, access: speakingFor('somebody') }))).toMatchObject({
     reason: 'Forbidden',
     message: expect.stringContaining("the hook's account may not do that"),
     hint: expect.stringContaining('kubectl apply --server-side --force-conflicts -f crds/'),
@@ -206,7 +201,7 @@ test('what the API server refuses is told with its own words', async () => {
       ? { ...each, spec: { ...each.spec, names: { ...each.spec.names, plural: 'archives' } } }
       : each,
   );
-  expect(await failure(apply({ wanted: broken }))).toMatchObject({
+  expect(await failureOf(apply({ wanted: broken }))).toMatchObject({
     reason: 'Invalid',
     message: expect.stringMatching(/backups\.holdfast\.dev was refused: .*spec\.names\.plural/),
   });
@@ -232,7 +227,7 @@ test.each([
 
 test('an API server that does not answer in time is told as that', async () => {
   proxy.fault = (asked) => (isWrite(asked) ? { status: 503 } : undefined);
-  expect(await failure(apply({ within: 500 }))).toMatchObject({
+  expect(await failureOf(apply({ within: 500 }))).toMatchObject({
     message: expect.stringContaining('the API server did not carry it out'),
     hint: expect.stringContaining('run the same helm command again'),
   });
@@ -245,7 +240,7 @@ test.each([
   ['read our objects', ['list', 'backups.holdfast.dev']],
   ['read a Secret', ['get', 'secrets']],
 ])("the hook's account may not %s", async (_what, question) => {
-  const answer = await failure(kubectl(['auth', 'can-i', ...question, '-A', `--as=${account}`]));
+  const answer = await failureOf(kubectl(['auth', 'can-i', ...question, '-A', `--as=${account}`]));
   expect(String(answer)).toMatch(/ended with 1/);
 });
 
@@ -258,7 +253,7 @@ test('one that is being deleted is waited for, with the reason when that takes t
   };
   await kubectl(['create', '-f', '-'], stringify(restore));
   await kubectl(['delete', 'crd', 'restores.holdfast.dev', '--wait=false']);
-  expect(await failure(apply({ within: 500 }))).toMatchObject({
+  expect(await failureOf(apply({ within: 500 }))).toMatchObject({
     reason: 'KindLeaving',
     message: expect.stringContaining('restores.holdfast.dev is being deleted'),
     hint: expect.stringContaining('kubectl get restores.holdfast.dev --all-namespaces'),

@@ -22,6 +22,7 @@ import { LEADER_LEASE } from '../../src/kube/leader.ts';
 import { HoldfastError } from '../../src/lib/errors.ts';
 import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
 import { type ApiProxy, speakingFor, startApiProxy } from '../support/api-proxy.ts';
+import { failureOf } from '../support/failure.ts';
 import { chartAccount } from '../support/kube-account.ts';
 import { kubectl as call, installKinds } from '../support/kube-crds.ts';
 
@@ -80,10 +81,7 @@ function settled(as = account): Promise<void> {
 }
 
 async function failure(promise: Promise<unknown>): Promise<HoldfastError> {
-  const caught = await promise.then(
-    () => 'it went well',
-    (error: unknown) => error,
-  );
+  const caught = await failureOf(promise);
   expect(caught).toBeInstanceOf(HoldfastError);
   return caught as HoldfastError;
 }

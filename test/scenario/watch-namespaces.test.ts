@@ -5,13 +5,7 @@ import type { Backup } from '../../src/api/backup.ts';
 import type { BackupStore } from '../../src/api/backup-store.ts';
 import type { Job } from '../../src/api/kubernetes.ts';
 import type { Report } from '../../src/api/task.ts';
-import { backupController } from '../../src/controllers/backup/observe.ts';
-import { backupKeyController } from '../../src/controllers/backup-key/observe.ts';
-import { backupScheduleController } from '../../src/controllers/backup-schedule/observe.ts';
-import { backupStoreController } from '../../src/controllers/backup-store/observe.ts';
-import type { AnyController } from '../../src/controllers/controller.ts';
-import { databaseLockController } from '../../src/controllers/database-lock/observe.ts';
-import { restoreController } from '../../src/controllers/restore/observe.ts';
+import { CONTROLLERS } from '../../src/controllers/all.ts';
 import { KubeCluster } from '../../src/kube/client.ts';
 import { Http } from '../../src/kube/http.ts';
 import { KIND, type KindRef } from '../../src/kube/kinds.ts';
@@ -29,11 +23,6 @@ import { OperatorProcess } from '../support/kube-process.ts';
 import { until } from '../support/kube-until.ts';
 
 jest.setTimeout(60_000);
-
-const CONTROLLERS = [
-  ...[backupStoreController, backupKeyController, backupScheduleController],
-  ...[backupController, restoreController, databaseLockController],
-] as AnyController[];
 
 let server: ApiServer;
 let proxy: ApiProxy;

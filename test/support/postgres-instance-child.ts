@@ -3,16 +3,15 @@ import { text } from 'node:stream/consumers';
 import type { ServerAccess } from '../../src/api/task.ts';
 import type { InstanceRequest, Login } from '../../src/engines/engine.ts';
 import { openInstanceTarget } from '../../src/engines/postgres/instance-target.ts';
+import { interruptedBy, type SwapInterruption } from './postgres-swap-seams.ts';
 
-export interface InstanceChildOrder {
+export interface InstanceChildOrder extends Pick<SwapInterruption, 'statement'> {
   readonly access: ServerAccess;
   readonly login: Login;
   readonly request: InstanceRequest;
   readonly temporary: string;
   /** RFC 3339. */
   readonly fence: string;
-  /** Counted from 0; beyond the last one nothing happens. */
-  readonly statement: number;
 }
 
 const order = JSON.parse(await text(process.stdin)) as InstanceChildOrder;
@@ -22,17 +21,9 @@ const target = await openInstanceTarget(
   order.login,
   order.request,
   { temporary: order.temporary, signal: new AbortController().signal },
-  {
-    now: () => new Date(),
-    before: async () => {
-      if (statements === order.statement) {
-        process.kill(process.pid, 'SIGKILL');
-        // The signal comes a moment after the call that sends it.
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-      statements += 1;
-    },
-  },
+  interruptedBy({ ...order, signal: 'SIGKILL' }, () => {
+    statements += 1;
+  }),
 );
 await target.swap(new Date(order.fence));
 console.log(`swapped after ${statements} statements`);

@@ -3,38 +3,24 @@ import { text } from 'node:stream/consumers';
 import type { DatabaseAccess } from '../../src/api/task.ts';
 import type { Login, TargetRequest } from '../../src/engines/engine.ts';
 import { openTarget } from '../../src/engines/postgres/target.ts';
+import { interruptedBy, type SwapInterruption } from './postgres-swap-seams.ts';
 
-export interface ChildOrder {
+export interface ChildOrder extends SwapInterruption {
   readonly access: DatabaseAccess;
   readonly login: Login;
   readonly request: TargetRequest;
   readonly temporary: string;
   /** RFC 3339. */
   readonly fence: string;
-  /** Counted from 0; beyond the last one nothing happens. */
-  readonly statement: number;
-  readonly signal: 'SIGKILL' | 'SIGSTOP';
 }
 
 const order = JSON.parse(await text(process.stdin)) as ChildOrder;
-let statements = 0;
 const target = await openTarget(
   order.access,
   order.login,
   order.request,
   { temporary: order.temporary, signal: new AbortController().signal },
-  {
-    now: () => new Date(),
-    before: async (statement) => {
-      console.log(statement.split(/[ ;]/, 3).join(' '));
-      if (statements === order.statement) {
-        process.kill(process.pid, order.signal);
-        // The signal comes a moment after the call that sends it.
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-      statements += 1;
-    },
-  },
+  interruptedBy(order, (statement) => console.log(statement.split(/[ ;]/, 3).join(' '))),
 );
 try {
   await target.swap(new Date(order.fence));

@@ -48,6 +48,8 @@ function each<T>(answer: Answer<T>, subject: string, look: (value: T) => Finding
   return answer.known ? look(answer.value) : [{ subject, verdict: 'unknown', message: `not looked at: ${answer.why}` }];
 }
 
+const BRING_KINDS = 'kubectl apply --server-side --force-conflicts -f helm/holdfast/crds';
+
 const INSTALL =
   'helm upgrade --install holdfast helm/holdfast --namespace holdfast-system --create-namespace --set clusterName=NAME';
 
@@ -62,27 +64,13 @@ function judgeKinds({ versions, missingKinds, missingFields }: ServedKinds): Fin
   }
   if (missingKinds.length > 0) {
     const message = `${list(missingKinds)} ${missingKinds.length === 1 ? 'is' : 'are'} not served.`;
-    return [
-      {
-        subject,
-        verdict: 'wrong',
-        message,
-        next: 'kubectl apply --server-side --force-conflicts -f helm/holdfast/crds',
-      },
-    ];
+    return [{ subject, verdict: 'wrong', message, next: BRING_KINDS }];
   }
   if (missingFields.known && missingFields.value.length > 0) {
     const some = missingFields.value.slice(0, 3);
     const rest = missingFields.value.length - some.length;
     const message = `The CRDs are older than this plugin: they lack ${some.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}.`;
-    return [
-      {
-        subject,
-        verdict: 'wrong',
-        message,
-        next: 'kubectl apply --server-side --force-conflicts -f helm/holdfast/crds',
-      },
-    ];
+    return [{ subject, verdict: 'wrong', message, next: BRING_KINDS }];
   }
   return [{ subject, verdict: 'ok', message: `${GROUP}/${VERSION}, with every field that this plugin knows` }];
 }

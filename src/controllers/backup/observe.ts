@@ -2,7 +2,7 @@ import type { Backup, BackupStatus } from '../../api/backup.ts';
 import { addressOf } from '../../api/postgresql.ts';
 import { KIND } from '../../kube/kinds.ts';
 import type { Controller, World } from '../controller.ts';
-import { observeDatabaseLock } from '../observe-leases.ts';
+import { observeDatabaseLock, observeOwnLock } from '../observe-leases.ts';
 import { observeRuns } from '../observe-runs.ts';
 import { runFacts } from '../run-facts.ts';
 import { decide } from './decide.ts';
@@ -14,11 +14,13 @@ export const backupController: Controller<Backup, BackupFacts, BackupStatus> = {
   kind: KIND.backup,
 
   async observe(world, backup) {
+    const over = isTerminal(backup);
+    const observeLock = over ? observeOwnLock : observeDatabaseLock;
     return {
       ...localFacts(world, backup),
-      earlier: isTerminal(backup) ? [] : earlierThan(world, backup),
+      earlier: over ? [] : earlierThan(world, backup),
       runs: await observeRuns(world, backup.metadata, backup.status?.attempts ?? 0, 'backup'),
-      lock: await observeDatabaseLock(world, addressOf(backup.spec.source.postgresql)),
+      lock: await observeLock(world, addressOf(backup.spec.source.postgresql)),
     };
   },
 

@@ -4,7 +4,7 @@ import { scaleLeaseName } from '../../api/names.ts';
 import type { Restore, RestoreStatus, Workload } from '../../api/restore.ts';
 import { KIND, WORKLOAD_KINDS } from '../../kube/kinds.ts';
 import type { Controller, World } from '../controller.ts';
-import { observeDatabaseLock, observeLease } from '../observe-leases.ts';
+import { observeDatabaseLock, observeLease, observeOwnLock } from '../observe-leases.ts';
 import { observeRuns } from '../observe-runs.ts';
 import { decide } from './decide.ts';
 import { isTerminal, type RestoreFacts, type WorkloadFacts } from './facts.ts';
@@ -20,14 +20,16 @@ export const restoreController: Controller<Restore, RestoreFacts, RestoreStatus>
     const backup = stores.backups.get(namespace, restore.spec.from.backupRef.name);
     const runs = await observeRuns(world, restore.metadata, restore.status?.attempts ?? 0, 'plan');
     const database = databaseOf({ restore, backup, runs });
+    const over = isTerminal(restore);
+    const observeLock = over ? observeOwnLock : observeDatabaseLock;
     return {
       restore,
       backup,
       store: backup === undefined ? undefined : stores.backupStores.get(namespace, backup.spec.storeRef.name),
       identity: chooseIdentity(restore, backup === undefined ? undefined : keyOf(world, backup)),
       runs,
-      lock: database === undefined ? undefined : await observeDatabaseLock(world, database),
-      workloads: isTerminal(restore) ? [] : await observeWorkloads(world, restore),
+      lock: database === undefined ? undefined : await observeLock(world, database),
+      workloads: over ? [] : await observeWorkloads(world, restore),
       settings,
     };
   },

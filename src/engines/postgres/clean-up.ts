@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isPreviousName } from '../../api/names.ts';
 import { type CleanupTask, isOneDatabase } from '../../api/task.ts';
 import { notReady } from '../../lib/errors.ts';
 import type { CleanupOutcome, EngineContext, Login } from '../engine.ts';
 import { connect, type Session } from './connection.ts';
-import { databaseNames, dropAllOf, dropPrevious, dropRoles, dropScratch } from './drop.ts';
+import { databaseNames, dropAllOf, dropAllPrevious, dropPrevious, dropRoles, dropScratch } from './drop.ts';
 import { endpointOf } from './endpoint.ts';
 import { isUnfinishedScratch } from './facts.ts';
 import { attempting } from './faults.ts';
+import { replacedBy } from './marker.ts';
 import { type DatabaseFacts, describeDatabase } from './properties.ts';
 import { sessionName } from './session-name.ts';
 
@@ -37,26 +37,22 @@ export async function cleanUp(task: CleanupTask, login: Login, context: EngineCo
   });
 }
 
-/**
- * What the restore of a whole server left is told by marks and names: how many databases there were is in the archive.
- * A mark alone would not do: a previous database that a person renamed back is live, and still bears it.
- */
+/** What the restore of a whole server left is told by marks and names: how many databases there were is in the archive. */
 async function cleanUpServer(session: Session, task: CleanupTask): Promise<CleanupOutcome> {
   const { uid } = task.run;
   const isScratch = ({ notes }: DatabaseFacts) => notes.scratchOf === uid;
-  const isPrevious = ({ notes }: DatabaseFacts, name: string) =>
-    notes.previousOf === uid && isPreviousName(name, { uid });
   await dropAllOf(
     session,
     (facts, name) => name.startsWith(`${task.scratchDatabase}_`) && (isScratch(facts) || isUnfinishedScratch(facts)),
   );
-  if (task.dropPrevious) await dropAllOf(session, isPrevious);
+  if (task.dropPrevious) await dropAllPrevious(session, uid);
   let restored = false;
   const previousDatabases: string[] = [];
   for (const name of await databaseNames(session)) {
     const facts = await describeDatabase(session, name);
-    if (facts?.notes.restores.some((mark) => mark.uid === uid) === true) restored = true;
-    if (facts !== undefined && isPrevious(facts, name)) previousDatabases.push(name);
+    if (facts === undefined) continue;
+    if (facts.notes.restores.some((mark) => mark.uid === uid)) restored = true;
+    if (replacedBy(facts.notes, name) === uid) previousDatabases.push(name);
   }
   if (!restored) await dropRoles(session, uid);
   return { restored, previousDatabases };

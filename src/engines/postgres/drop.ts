@@ -1,6 +1,7 @@
 import type { Session } from './connection.ts';
 import { isUnfinishedScratch } from './facts.ts';
 import { sqlStateOf, statementFault } from './faults.ts';
+import { replacedBy } from './marker.ts';
 import { type DatabaseFacts, describeDatabase } from './properties.ts';
 import { rolesMadeBy } from './roles.ts';
 import { identifier } from './sql.ts';
@@ -13,6 +14,11 @@ export async function dropScratch(session: Session, name: string, restoreUid: st
 /** Drops the database that a restore replaced, if it is still there. One that is not ours is never touched. */
 export async function dropPrevious(session: Session, name: string, restoreUid: string): Promise<void> {
   await drop(session, name, (facts) => facts.notes.previousOf === restoreUid);
+}
+
+/** Drops all databases that a restore replaced. */
+export async function dropAllPrevious(session: Session, restoreUid: string): Promise<void> {
+  await dropAllOf(session, ({ notes }, name) => replacedBy(notes, name) === restoreUid);
 }
 
 /** Drops every database of which `isOurs` is true. */

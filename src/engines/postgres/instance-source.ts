@@ -1,5 +1,5 @@
 /** A whole server as the source of a backup: every database by itself, with no snapshot across them, and what they share. */
-import { isPreviousName, scratchDatabaseName } from '../../api/names.ts';
+import { scratchDatabaseName } from '../../api/names.ts';
 import type { ServerAccess } from '../../api/task.ts';
 import type { InstanceContents } from '../../archive/contents.ts';
 import { HoldfastError } from '../../lib/errors.ts';
@@ -7,15 +7,12 @@ import type { EngineContext, InstanceSource, Login } from '../engine.ts';
 import type { Session } from './connection.ts';
 import { attempting } from './faults.ts';
 import { dumpGlobals, readGlobalsToEnd } from './globals.ts';
-import { hold } from './hold.ts';
-import { libpq } from './libpq.ts';
-import { readNotes } from './marker.ts';
+import { readNotes, replacedBy } from './marker.ts';
+import type { Means } from './means.ts';
 import { describeServer, mayReadPasswords } from './roles.ts';
-import { sessionName } from './session-name.ts';
-import { sessionOptions } from './settings.ts';
-import { type DumpMeans, databaseSource } from './source.ts';
+import { databaseSource, openForDump } from './source.ts';
 import { identifier } from './sql.ts';
-import { findDumpAll, findTools } from './tools.ts';
+import { findDumpAll } from './tools.ts';
 
 export function openInstanceSource(
   server: ServerAccess,
@@ -28,15 +25,13 @@ export function openInstanceSource(
 async function open(server: ServerAccess, login: Login, context: EngineContext): Promise<InstanceSource> {
   const { maintenanceDatabase } = server;
   await using stack = new AsyncDisposableStack();
-  const held = stack.use(await hold(server, login, sessionName('backup', context.run), context));
-  const { session, signal } = held;
-  const tools = await findTools(session.server.major);
-  const dumpAll = await findDumpAll(tools);
-  const access = stack.use(await libpq(held.endpoint(maintenanceDatabase), context.temporary, sessionOptions(held)));
+  const means = stack.use(await openForDump(server, maintenanceDatabase, login, context));
+  const { session, signal } = means.held;
+  const dumpAll = await findDumpAll(means.tools);
   const found = await listDatabases(session);
   refuseClosedDoors(found, login.username);
   const { databases, skipped } = choose(found);
-  await tryEach({ held, tools, access }, databases);
+  await tryEach(means, databases);
   const passwords = await mayReadPasswords(session);
 
   const owned = stack.move();
@@ -47,12 +42,12 @@ async function open(server: ServerAccess, login: Login, context: EngineContext):
     globals: {
       tool: dumpAll.version,
       rolePasswords: passwords,
-      dump: () => dumpGlobals({ program: dumpAll.path, maintenanceDatabase, passwords, libpq: access, signal }),
+      dump: () => dumpGlobals({ program: dumpAll.path, maintenanceDatabase, passwords, libpq: means.programs, signal }),
       readToEnd: readGlobalsToEnd,
     },
     database: (name) =>
       attempting(`looking at database "${name}"`, signal, async () => {
-        const source = await databaseSource({ held, tools, access }, name);
+        const source = await databaseSource(means, name);
         if (source === undefined) await refuseRenamed(session, name, found.find((each) => each.name === name)?.oid);
         return source;
       }),
@@ -97,10 +92,11 @@ const OF_PROVIDERS: ReadonlySet<string> = new Set([
 /** Exported for its test. */
 export function reasonToSkip(found: FoundDatabase): string | undefined {
   const { name, allowsConnections, isTemplate, isInvalid, comment } = found;
-  const { scratchOf, previousOf } = readNotes(comment);
+  const notes = readNotes(comment);
+  const { scratchOf } = notes;
   // A mark counts with the name that goes with it only: what a person renamed, such as a previous database that is live again, is in use.
   if (scratchOf !== undefined && name.startsWith(scratchDatabaseName({ uid: scratchOf }))) return 'Scratch';
-  if (previousOf !== undefined && isPreviousName(name, { uid: previousOf })) return 'Previous';
+  if (replacedBy(notes, name) !== undefined) return 'Previous';
   if (OF_PROVIDERS.has(name)) return 'OfTheProvider';
   if (isInvalid) return 'Invalid';
   if (isTemplate) return 'Template';
@@ -148,6 +144,6 @@ function refuseClosedDoors(found: readonly FoundDatabase[], role: string): void 
 }
 
 /** Shows, before the run counts as begun, what only a look inside shows: a table that may not be read, a line that pg_hba.conf lacks. */
-async function tryEach(means: DumpMeans, databases: readonly string[]): Promise<void> {
+async function tryEach(means: Means, databases: readonly string[]): Promise<void> {
   for (const name of databases) await databaseSource(means, name);
 }

@@ -1,16 +1,15 @@
 /** A whole server as the target of a restore: its databases are loaded beside the live ones and go live in one commit. */
-import { isPreviousName, numberedDatabaseName, previousDatabaseName } from '../../api/names.ts';
+import { numberedDatabaseName, previousDatabaseName } from '../../api/names.ts';
 import type { ServerAccess } from '../../api/task.ts';
 import type { DatabaseContents } from '../../archive/contents.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { EngineContext, InstancePlan, InstanceRequest, InstanceTarget, Login } from '../engine.ts';
 import type { Session } from './connection.ts';
-import { dropAllOf } from './drop.ts';
+import { dropAllPrevious } from './drop.ts';
 import { gatherFacts, selfFacts } from './facts.ts';
 import { attempting, sqlStateOf, statementFault } from './faults.ts';
-import { type Hold, hold } from './hold.ts';
 import { type InstanceFacts, instancePlanOf, nothingToRestore } from './instance-plan.ts';
-import { libpq } from './libpq.ts';
+import { type Means, openMeans } from './means.ts';
 import { planOf } from './plan.ts';
 import { makingStatements, missingFrom, type RolesToMake, settlingStatements } from './role-statements.ts';
 import { rolesMadeBy } from './roles.ts';
@@ -18,7 +17,6 @@ import { sessionName } from './session-name.ts';
 import { loadOptions } from './settings.ts';
 import { type SwapPlace, type SwapSeams, swap } from './swap.ts';
 import { discardEmpty, NO_SEAMS, type Parts, planBase, readyPlace, swapBase, targetOf } from './target.ts';
-import { findTools } from './tools.ts';
 
 export function openInstanceTarget(
   server: ServerAccess,
@@ -37,17 +35,16 @@ async function open(
   context: EngineContext,
   seams: SwapSeams,
 ): Promise<InstanceTarget> {
-  await using stack = new AsyncDisposableStack();
-  const held = stack.use(await hold(server, login, sessionName('restore', request.run), context));
-  const tools = await findTools(held.session.server.major);
-  const programs = stack.use(
-    await libpq(held.endpoint(server.maintenanceDatabase), context.temporary, loadOptions(held)),
-  );
+  const means = await openMeans({
+    ...{ server, database: server.maintenanceDatabase, login, context, options: loadOptions },
+    sessionName: sessionName('restore', request.run),
+  });
   const databases = request.contents.databases.filter(({ database }) => database !== server.maintenanceDatabase);
   const names = previousNames(databases, request.run);
   const all = databases.map((contents, index): Parts => {
     const { run, onConflict, sourceMajor } = request;
     return {
+      ...means,
       access: { ...server, database: contents.database },
       request: {
         run,
@@ -57,25 +54,19 @@ async function open(
         scratchDatabase: numberedDatabaseName(request.scratchDatabase, index),
         previousDatabase: names[index] ?? '',
       },
-      held,
-      tools,
-      programs,
       seams,
-      dispose: async () => {},
     };
   });
-  const owned = stack.move();
-  return instanceOf({ server, request, held, all, databases, seams, dispose: () => owned.disposeAsync() });
+  const whole = { ...means, server, request, all, databases, seams };
+  return { ...instanceOf(whole), [Symbol.asyncDispose]: () => means[Symbol.asyncDispose]() };
 }
 
-interface Whole {
+interface Whole extends Means {
   readonly server: ServerAccess;
   readonly request: InstanceRequest;
-  readonly held: Hold;
   readonly all: readonly Parts[];
   readonly databases: readonly DatabaseContents[];
   readonly seams: SwapSeams;
-  dispose(): Promise<void>;
 }
 
 /** Two long names may be the same after they were cut; then the number of the database tells them apart. */
@@ -88,7 +79,7 @@ function previousNames(databases: readonly DatabaseContents[], run: InstanceRequ
   return names;
 }
 
-function instanceOf(whole: Whole): InstanceTarget {
+function instanceOf(whole: Whole): Omit<InstanceTarget, keyof AsyncDisposable> {
   const { held, databases, request } = whole;
   return {
     databases,
@@ -101,11 +92,7 @@ function instanceOf(whole: Whole): InstanceTarget {
     },
     swap: (fence) => attempting('the swap', held.signal, () => goLive(whole, fence)),
     dropPrevious: () =>
-      attempting('dropping the previous databases', held.signal, async () => {
-        const { uid } = request.run;
-        await dropAllOf(held.session, ({ notes }, name) => notes.previousOf === uid && isPreviousName(name, { uid }));
-      }),
-    [Symbol.asyncDispose]: () => whole.dispose(),
+      attempting('dropping the previous databases', held.signal, () => dropAllPrevious(held.session, request.run.uid)),
   };
 }
 
@@ -117,7 +104,7 @@ async function plan(whole: Whole): Promise<InstancePlan> {
     const found = await gatherFacts(whole.held, parts.access.database, parts.request);
     plans.push(planOf({ ...planBase(parts), rolesToMake, facts: found }));
   }
-  const rolesProblem = await tryRoles(whole, facts.toMake);
+  const rolesProblem = await tryRoles(whole, facts);
   return instancePlanOf(
     { ...facts, ...(rolesProblem === undefined ? {} : { rolesProblem }) },
     plans,
@@ -129,11 +116,11 @@ async function plan(whole: Whole): Promise<InstancePlan> {
  * A setting that this server does not know, a membership that is not ours to give: only the server can tell, so all of it
  * is done and rolled back, and nobody else sees it. Without passwords: of a statement that fails, the server logs the text.
  */
-async function tryRoles({ held: { session }, request }: Whole, { roles, memberships }: RolesToMake) {
-  const { superuser, createRoles, readOnly } = await selfFacts(session);
-  if (roles.length === 0 || readOnly || !createRoles) return undefined;
+async function tryRoles({ held: { session }, request }: Whole, { toMake, self }: ServerFacts) {
+  const { roles, memberships } = toMake;
+  if (roles.length === 0 || self.readOnly || !self.createRoles) return undefined;
   const tried = { roles: roles.map(({ password: _, ...role }) => role), memberships };
-  const by = { uid: request.run.uid, major: session.server.major, superuser };
+  const by = { uid: request.run.uid, major: session.server.major, superuser: self.superuser };
   await session.query('BEGIN');
   try {
     await session.query(makingStatements(tried, by).join(';\n'));
@@ -146,7 +133,11 @@ async function tryRoles({ held: { session }, request }: Whole, { roles, membersh
   }
 }
 
-async function instanceFacts({ held, server, request, databases }: Whole): Promise<InstanceFacts> {
+interface ServerFacts extends InstanceFacts {
+  readonly self: Awaited<ReturnType<typeof selfFacts>>;
+}
+
+async function instanceFacts({ held, server, request, databases }: Whole): Promise<ServerFacts> {
   const { session } = held;
   const present = new Set(await names(session, 'SELECT rolname AS name FROM pg_roles'));
   const live = await names(session, 'SELECT datname AS name FROM pg_database WHERE NOT datistemplate ORDER BY 1');

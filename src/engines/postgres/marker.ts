@@ -2,6 +2,7 @@
  * What we note in a database's comment: the only place that its owner may write, that survives a rename, and that
  * everybody can read without us. Each note is one line below the owner's own text; unknown lines are the owner's.
  */
+import { isPreviousName } from '../../api/names.ts';
 
 /** A restore that went live in a database. */
 export interface RestoreMark {
@@ -60,6 +61,14 @@ export function writeNotes(notes: DatabaseNotes): string | undefined {
     ...(notes.previousOf === undefined ? [] : [PREVIOUS + notes.previousOf]),
   ];
   return lines.length === 0 ? undefined : lines.join('\n');
+}
+
+/**
+ * UID of the restore that put another database in this one's place and keeps it, by its mark and by the name that it was given:
+ * one that a person renamed back is in use, though it still bears the mark.
+ */
+export function replacedBy({ previousOf }: DatabaseNotes, name: string): string | undefined {
+  return previousOf !== undefined && isPreviousName(name, { uid: previousOf }) ? previousOf : undefined;
 }
 
 /** Whether this very restore, by name and content, went live here before, in whatever cluster. */

@@ -1,11 +1,9 @@
+import { ofExtension, USER_SCHEMA } from './catalogue.ts';
 import type { Session } from './connection.ts';
 import { codeOf } from './faults.ts';
 import { identifier } from './sql.ts';
 
-/** Schemas of people, without what an extension brought along. */
-const USER_SCHEMA = `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`;
-const NO_EXTENSION = (catalogue: string) =>
-  `NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = '${catalogue}'::regclass AND x.objid = o.oid AND x.deptype = 'e')`;
+const NO_EXTENSION = (catalogue: string) => `NOT ${ofExtension(catalogue, 'o.oid')}`;
 
 const TABLES = `
   SELECT n.nspname AS schema, o.relname AS name

@@ -1,4 +1,5 @@
 import { notReady } from '../../lib/errors.ts';
+import { ofExtension, USER_SCHEMA } from './catalogue.ts';
 import type { Session } from './connection.ts';
 import { identifier } from './sql.ts';
 
@@ -37,9 +38,9 @@ const RELATIONS = `
     CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT') ELSE has_table_privilege(c.oid, 'SELECT') END AS readable,
     c.relkind = 'r' AND c.relrowsecurity AND c.oid <> ALL ($2::oid[]) AND row_security_active(c.oid) AS filtered
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p', 'S') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.oid <> ALL ($1::oid[])
+  WHERE c.relkind IN ('r', 'p', 'S') AND ${USER_SCHEMA} AND c.oid <> ALL ($1::oid[])
     AND (
-      NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_class'::regclass AND x.objid = c.oid AND x.deptype = 'e')
+      NOT ${ofExtension('pg_class', 'c.oid')}
       OR EXISTS (SELECT FROM pg_extension e WHERE c.oid = ANY (e.extconfig)))
   ORDER BY 2, 3`;
 

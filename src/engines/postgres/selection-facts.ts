@@ -1,3 +1,4 @@
+import { ofExtension, USER_SCHEMA } from './catalogue.ts';
 import type { Session } from './connection.ts';
 import type { Codes } from './patterns.ts';
 
@@ -43,10 +44,7 @@ export interface Need {
   readonly schema: number;
 }
 
-const USER_SCHEMA = `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`;
 const RELATIONS = `('r', 'p', 'v', 'm', 'f', 'S')`;
-const ofExtension = (catalogue: string, oid: string) => `EXISTS (
-    SELECT FROM pg_depend x WHERE x.classid = '${catalogue}'::regclass AND x.objid = ${oid} AND x.deptype = 'e')`;
 
 const SCHEMAS = `
   SELECT n.oid, n.nspname AS name, ${ofExtension('pg_namespace', 'n.oid')} AS "ofExtension",

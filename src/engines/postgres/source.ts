@@ -1,11 +1,11 @@
 import type { Selection } from '../../api/postgresql-selection.ts';
-import type { DatabaseAccess } from '../../api/task.ts';
+import type { DatabaseAccess, ServerAccess } from '../../api/task.ts';
 import type { DatabaseSource, EngineContext, Login, Source } from '../engine.ts';
 import { connect } from './connection.ts';
 import { dump, readToEnd } from './dump.ts';
 import { attempting, connectFault } from './faults.ts';
-import { type Hold, hold } from './hold.ts';
-import { type Libpq, libpq } from './libpq.ts';
+import type { Hold } from './hold.ts';
+import { type Means, openMeans } from './means.ts';
 import { listTables } from './objects.ts';
 import { describeDatabase } from './properties.ts';
 import { publicSchemaOwner } from './public-schema.ts';
@@ -13,7 +13,6 @@ import { refuseUnreadable } from './read-rights.ts';
 import { type Part, partOf } from './selection.ts';
 import { sessionName } from './session-name.ts';
 import { sessionOptions } from './settings.ts';
-import { findTools, type Tools } from './tools.ts';
 
 export function openSource(
   database: DatabaseAccess,
@@ -31,26 +30,27 @@ async function open(
   selection: Selection | undefined,
 ): Promise<Source> {
   await using stack = new AsyncDisposableStack();
-  const held = stack.use(await hold(database, login, sessionName('backup', context.run), context));
-  const tools = await findTools(held.session.server.major);
-  const endpoint = held.endpoint(database.database);
-  const access = stack.use(await libpq(endpoint, context.temporary, sessionOptions(held)));
-  const source = await databaseSource({ held, tools, access }, database.database, selection);
-  if (source === undefined) throw connectFault({ code: '3D000' }, endpoint);
+  const means = stack.use(await openForDump(database, database.database, login, context));
+  const { held } = means;
+  const source = await databaseSource(means, database.database, selection);
+  if (source === undefined) throw connectFault({ code: '3D000' }, held.endpoint(database.database));
   const owned = stack.move();
   return { server: held.session.server, ...source, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** What dumps are started with; the same for every database of the server. */
-export interface DumpMeans {
-  readonly held: Hold;
-  readonly tools: Tools;
-  readonly access: Libpq;
+export function openForDump(
+  server: ServerAccess,
+  database: string,
+  login: Login,
+  context: EngineContext,
+): Promise<Means & AsyncDisposable> {
+  const name = sessionName('backup', context.run);
+  return openMeans({ server, database, login, context, sessionName: name, options: sessionOptions });
 }
 
 /** Undefined where there is no such database. */
 export async function databaseSource(
-  { held, tools, access }: DumpMeans,
+  { held, tools, programs }: Means,
   database: string,
   selection?: Selection,
 ): Promise<DatabaseSource | undefined> {
@@ -62,8 +62,8 @@ export async function databaseSource(
     tool: tools.version,
     properties: { ...facts.properties, ...(publicOwner === undefined ? {} : { publicSchemaOwner: publicOwner }) },
     tables: part.tables,
-    dump: () => dump({ database, tools, libpq: access, session, signal, selection: part.args }),
-    readToEnd: () => readToEnd(tools, access, signal),
+    dump: () => dump({ database, tools, libpq: programs, session, signal, selection: part.args }),
+    readToEnd: () => readToEnd(tools, programs, signal),
   };
 }
 

@@ -8,9 +8,9 @@ import { dropPrevious, dropScratch } from './drop.ts';
 import { giveExtensionsTo } from './extensions.ts';
 import { gatherFacts, type TargetFacts } from './facts.ts';
 import { attempting } from './faults.ts';
-import { type Hold, hold } from './hold.ts';
-import { type Libpq, libpq } from './libpq.ts';
+import type { Hold } from './hold.ts';
 import { load } from './load.ts';
+import { type Means, openMeans } from './means.ts';
 import { countObjects } from './objects.ts';
 import { planOf } from './plan.ts';
 import { describeDatabase } from './properties.ts';
@@ -21,7 +21,6 @@ import { sessionName } from './session-name.ts';
 import { loadOptions } from './settings.ts';
 import { identifier } from './sql.ts';
 import { type SwapPlace, type SwapSeams, swap } from './swap.ts';
-import { findTools, type Tools } from './tools.ts';
 
 export const NO_SEAMS: SwapSeams = { now, before: async () => {} };
 
@@ -42,25 +41,23 @@ async function open(
   context: EngineContext,
   seams: SwapSeams,
 ): Promise<Target> {
-  await using stack = new AsyncDisposableStack();
-  const held = stack.use(await hold(access, login, sessionName('restore', request.run), context));
-  const tools = await findTools(held.session.server.major);
-  const programs = stack.use(await libpq(held.endpoint(access.database), context.temporary, loadOptions(held)));
-  const owned = stack.move();
-  return targetOf({ access, request, held, tools, programs, seams, dispose: () => owned.disposeAsync() });
+  const means = await openMeans({
+    ...{ server: access, database: access.database, login, context, options: loadOptions },
+    sessionName: sessionName('restore', request.run),
+  });
+  return {
+    ...targetOf({ ...means, access, request, seams }),
+    [Symbol.asyncDispose]: () => means[Symbol.asyncDispose](),
+  };
 }
 
-export interface Parts {
+export interface Parts extends Means {
   readonly access: DatabaseAccess;
   readonly request: TargetRequest;
-  readonly held: Hold;
-  readonly tools: Tools;
-  readonly programs: Libpq;
   readonly seams: SwapSeams;
-  dispose(): Promise<void>;
 }
 
-export function targetOf(parts: Parts): Target {
+export function targetOf(parts: Parts): Omit<Target, keyof AsyncDisposable> {
   const { access, request, held, tools, programs } = parts;
   const { scratchDatabase, previousDatabase, run } = request;
   return {
@@ -85,7 +82,6 @@ export function targetOf(parts: Parts): Target {
       attempting('dropping the previous database', held.signal, () =>
         dropPrevious(held.session, previousDatabase, run.uid),
       ),
-    [Symbol.asyncDispose]: () => parts.dispose(),
   };
 }
 

@@ -4,7 +4,7 @@ import { LABELS, serverLabel } from '../../../src/api/names.ts';
 import type { PostgresqlAddress } from '../../../src/api/postgresql.ts';
 import type { World } from '../../../src/controllers/controller.ts';
 import { databaseLock, type Holder } from '../../../src/controllers/leases.ts';
-import { observeDatabaseLock } from '../../../src/controllers/observe-leases.ts';
+import { observeDatabaseLock, observeOwnLock } from '../../../src/controllers/observe-leases.ts';
 import { databaseBusy, releaseLock, takeLock } from '../../../src/controllers/waiting.ts';
 import { aBackup, aCompleteBackup, SETTINGS } from '../../support/builders.ts';
 
@@ -16,6 +16,7 @@ const other: Holder = { kind: 'Backup', metadata: { ...aBackup().metadata, name:
 
 /** What the API server and the local copies know: Leases, and whether the other backup is still at work. */
 function world(leases: readonly Lease[], alive = true): World {
+  const known = alive ? aBackup() : aCompleteBackup();
   const found = (labelSelector = '') =>
     leases.filter(({ metadata }) =>
       labelSelector.split(',').every((pair) => {
@@ -30,8 +31,8 @@ function world(leases: readonly Lease[], alive = true): World {
       list: async (_kind: unknown, options: { labelSelector?: string }) => found(options.labelSelector),
     },
     stores: {
-      backups: { list: () => [alive ? aBackup() : aCompleteBackup()] },
-      restores: { list: () => [] },
+      backups: { byUid: (uid: string) => (uid === known.metadata.uid ? known : undefined) },
+      restores: { byUid: () => undefined },
       pods: { ownedBy: () => [] },
     },
   } as unknown as World;
@@ -84,4 +85,10 @@ describe('work on a whole server', () => {
   test('frees nothing that is held by another', async () => {
     expect(releaseLock(await observeDatabaseLock(world([held(ORDERS)]), SERVER), us)).toEqual([]);
   });
+});
+
+test('an operation that is over looks for its own lock alone, so work on the whole server does not hide it', async () => {
+  const leases = [held(ORDERS, us), held(SERVER)];
+  expect((await observeDatabaseLock(world(leases), ORDERS))?.holderUid).toBe(other.metadata.uid);
+  expect((await observeOwnLock(world(leases), ORDERS))?.holderUid).toBe('our-uid');
 });
