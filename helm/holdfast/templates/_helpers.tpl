@@ -41,7 +41,7 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "holdfast.name" . }}
 
 {{/* The one value that only a person can give. */}}
 {{- define "holdfast.clusterName" -}}
-{{- $_ := include "holdfast.plan" . -}}
+{{- $_ := include "holdfast.refuse" . -}}
 {{- .Values.clusterName -}}
 {{- end -}}
 
