@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import Type, { type Static, type TSchema } from 'typebox';
 import { DURATION_PATTERN } from '../lib/duration.ts';
 import { commonStatus } from './conditions.ts';
 import { FailureSchema } from './failure.ts';
@@ -12,87 +12,98 @@ const WorkloadSchema = Type.Object({
   name: ObjectName(),
 });
 
-export const RestoreSpecSchema = Type.Object(
-  {
-    from: Type.Object(
-      {
-        backupRef: NameReference('The Backup to bring back. It must be Complete.'),
-        database: Type.Optional(
-          DatabaseName('The one database to take out of the archive of a whole server; absent: all that is in it.'),
-        ),
-      },
-      { description: 'What to restore.' },
-    ),
-    target: Type.Optional(
-      Type.Object(
-        { postgresql: Type.Optional(PostgresqlTargetSchema) },
-        { description: 'Where it goes; each field absent means: as in the Backup.' },
+const SPEC = {
+  from: Type.Object(
+    {
+      backupRef: NameReference('The Backup to bring back. It must be Complete.'),
+      database: Type.Optional(
+        DatabaseName('The one database to take out of the archive of a whole server; absent: all that is in it.'),
       ),
+    },
+    { description: 'What to restore.' },
+  ),
+  target: Type.Optional(
+    Type.Object(
+      { postgresql: Type.Optional(PostgresqlTargetSchema) },
+      { description: 'Where it goes; each field absent means: as in the Backup.' },
     ),
-    onConflict: Type.Optional(
-      Type.Enum(['Fail', 'Replace'], {
-        default: 'Fail',
-        description:
-          'What to do when the target database has objects in it. Fail refuses; Replace puts the restored database in its place, in one step, once it is whole.',
+  ),
+  onConflict: Type.Optional(
+    Type.Enum(['Fail', 'Replace'], {
+      default: 'Fail',
+      description:
+        'What to do when the target database has objects in it. Fail refuses; Replace puts the restored database in its place, in one step, once it is whole.',
+    }),
+  ),
+  scaleDown: Type.Optional(
+    Type.Object({
+      workloads: Type.Array(WorkloadSchema, {
+        minItems: 1,
+        maxItems: 32,
+        description: 'Taken to zero for the restore and brought back to their count afterwards, whatever happens.',
       }),
-    ),
-    scaleDown: Type.Optional(
-      Type.Object({
-        workloads: Type.Array(WorkloadSchema, {
-          minItems: 1,
-          maxItems: 32,
-          description: 'Taken to zero for the restore and brought back to their count afterwards, whatever happens.',
+      timeout: Type.Optional(
+        Type.String({
+          maxLength: 32,
+          pattern: DURATION_PATTERN,
+          default: '10m',
+          description: 'How long their pods may take to be gone.',
         }),
-        timeout: Type.Optional(
-          Type.String({
-            maxLength: 32,
-            pattern: DURATION_PATTERN,
-            default: '10m',
-            description: 'How long their pods may take to be gone.',
-          }),
-        ),
-      }),
-    ),
-    identity: Type.Optional(
-      Type.Object(
-        { secretRef: SecretKeyReference('Secret and key with the AGE-SECRET-KEY-… that opens the archive.') },
-        { description: 'The private key; absent: the one of the BackupKey that the Backup was made with.' },
       ),
+    }),
+  ),
+  identity: Type.Optional(
+    Type.Object(
+      { secretRef: SecretKeyReference('Secret and key with the AGE-SECRET-KEY-… that opens the archive.') },
+      { description: 'The private key; absent: the one of the BackupKey that the Backup was made with.' },
     ),
-    keepPrevious: Type.Optional(
-      Type.String({
-        maxLength: 32,
-        pattern: DURATION_PATTERN,
-        default: '24h',
-        description: 'How long the replaced database is kept, under the name in status.previousDatabase.',
-      }),
-    ),
-    startDeadline: Type.Optional(
-      Type.String({
-        maxLength: 32,
-        pattern: DURATION_PATTERN,
-        default: '1h',
-        description: 'How long the restore may wait for what it needs before it fails. Nothing is touched meanwhile.',
-      }),
-    ),
-    activeDeadlineSeconds: Type.Optional(
-      Type.Integer({
-        minimum: 60,
-        maximum: 604_800,
-        default: 86_400,
-        description: 'How long loading may take. After it, the live database is not touched any more.',
-      }),
-    ),
-  },
-  {
-    'x-kubernetes-validations': [
-      {
-        rule: 'self.from == oldSelf.from && has(self.target) == has(oldSelf.target) && (!has(self.target) || self.target == oldSelf.target) && self.onConflict == oldSelf.onConflict && has(self.scaleDown) == has(oldSelf.scaleDown) && (!has(self.scaleDown) || self.scaleDown == oldSelf.scaleDown) && has(self.identity) == has(oldSelf.identity) && (!has(self.identity) || self.identity == oldSelf.identity) && self.startDeadline == oldSelf.startDeadline && self.activeDeadlineSeconds == oldSelf.activeDeadlineSeconds',
-        message: 'of the spec of a Restore only keepPrevious may change: make a new Restore',
-      },
-    ],
-  },
-);
+  ),
+  keepPrevious: Type.Optional(
+    Type.String({
+      maxLength: 32,
+      pattern: DURATION_PATTERN,
+      default: '24h',
+      description: 'How long the replaced database is kept, under the name in status.previousDatabase.',
+    }),
+  ),
+  startDeadline: Type.Optional(
+    Type.String({
+      maxLength: 32,
+      pattern: DURATION_PATTERN,
+      default: '1h',
+      description: 'How long the restore may wait for what it needs before it fails. Nothing is touched meanwhile.',
+    }),
+  ),
+  activeDeadlineSeconds: Type.Optional(
+    Type.Integer({
+      minimum: 60,
+      maximum: 604_800,
+      default: 86_400,
+      description: 'How long loading may take. After it, the live database is not touched any more.',
+    }),
+  ),
+};
+
+/** Of the spec only this may change: how long the replaced database stays is nothing that a restore goes by. */
+const MUTABLE = 'keepPrevious';
+
+export const RestoreSpecSchema = Type.Object(SPEC, {
+  'x-kubernetes-validations': [
+    {
+      rule: Object.entries(SPEC)
+        .flatMap(([name, field]) => (name === MUTABLE ? [] : [sameAsBefore(name, field)]))
+        .join(' && '),
+      message: `of the spec of a Restore only ${MUTABLE} may change: make a new Restore`,
+    },
+  ],
+});
+
+/** CEL. What is optional may be absent in both; a field with a default never is. */
+function sameAsBefore(name: string, field: TSchema): string {
+  const same = `self.${name} == oldSelf.${name}`;
+  if (!Type.IsOptional(field) || 'default' in field) return same;
+  return `has(self.${name}) == has(oldSelf.${name}) && (!has(self.${name}) || ${same})`;
+}
 
 const RESTORE_PHASES = ['Pending', 'Resolving', 'Quiescing', 'Loading', 'Resuming', 'Complete', 'Failed'] as const;
 
