@@ -1,7 +1,7 @@
 /** The tiers of tests, from the fast to the real. */
 export interface Tier {
   readonly name: string;
-  /** Tests of one tier that share servers run one file at a time. */
+  /** Files at work at once. Where each file starts servers of its own they wait more than they work; tests that share a cluster run one file at a time. */
   readonly workers: number;
   /** Seconds that one test may take, unless it says otherwise. */
   readonly testSeconds: number;
@@ -13,8 +13,8 @@ export interface Tier {
 
 export const TIERS: readonly Tier[] = [
   { name: 'unit', workers: 2, testSeconds: 5, limitMinutes: 5, tellsTests: false },
-  { name: 'contract', workers: 1, testSeconds: 60, limitMinutes: 20, tellsTests: true },
-  { name: 'scenario', workers: 1, testSeconds: 60, limitMinutes: 20, tellsTests: true },
+  { name: 'contract', workers: 2, testSeconds: 60, limitMinutes: 20, tellsTests: true },
+  { name: 'scenario', workers: 2, testSeconds: 60, limitMinutes: 20, tellsTests: true },
   { name: 'e2e', workers: 1, testSeconds: 300, limitMinutes: 40, tellsTests: true },
 ];
 
