@@ -52,6 +52,13 @@ COPY crds ./crds
 COPY src ./src
 
 # Nothing here is written to at run time: a read-only root file system is enough, with a /tmp of one's own.
-ENV NODE_ENV=production HOME=/tmp
+ENV NODE_ENV=production HOME=/tmp NODE_COMPILE_CACHE=/holdfast/compiled
+RUN install --directory --owner=65532 --group=65532 "${NODE_COMPILE_CACHE}"
 USER 65532:65532
+# What Node makes of the sources, kept: every Job starts 0.3 s sooner. It is for this user and these flags (RUNNER_NODE_FLAGS); for
+# others Node does without. The runner, having no task, ends with exit code 4, and the operator, having no settings, with 1.
+RUN set -eu; \
+    node --max-semi-space-size=1 src/main/runner.ts > /tmp/said || [ $? -eq 4 ]; \
+    node src/main/controller.ts > /tmp/said || [ $? -eq 1 ]; \
+    rm /tmp/said; test -n "$(ls -A "${NODE_COMPILE_CACHE}")"
 CMD ["node", "/holdfast/src/main/controller.ts"]

@@ -6,13 +6,14 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Client } from 'pg';
 import { previousDatabaseName, scratchDatabaseName } from '../src/api/names.ts';
-import { type BackupResult, type BackupTask, type RestoreTask, RUNNER_NODE_FLAGS, type Task } from '../src/api/task.ts';
+import { type BackupResult, type BackupTask, RUNNER_NODE_FLAGS, type SwapTask, type Task } from '../src/api/task.ts';
 import { runFolder } from '../src/archive/layout.ts';
 import { newIdentity } from '../src/keys/identities.ts';
 import { formatBytes } from '../src/lib/bytes.ts';
 import { now } from '../src/platform/clock.ts';
 import { type LocalPostgres, localPostgres } from '../test/cluster/postgres.ts';
 import { type LocalS3, localS3 } from '../test/cluster/versitygw.ts';
+import { loadTask } from '../test/support/restore-steps.ts';
 import { type Secrets, startRunner } from '../test/support/runner-process.ts';
 
 const MIB = 1024 * 1024;
@@ -52,7 +53,9 @@ async function measure(megabytes: number): Promise<Peak[]> {
   const backup = await run(task);
   const result = backup.result as BackupResult;
   const sizes = { plainBytes: result.sizes.source, storedBytes: result.sizes.stored };
-  const restore = await run(restoreTask(task, result.manifestDigest));
+  const swap = restoreTask(task, result.manifestDigest);
+  const restore = await run(loadTask(swap));
+  await run(swap);
   await query('postgres', `DROP DATABASE ${database}`);
   return [
     { work: 'backup', ...sizes, seconds: backup.seconds, peak: backup.peak },
@@ -133,11 +136,11 @@ function backupTask(s3: LocalS3, { host, port }: LocalPostgres, database: string
   };
 }
 
-function restoreTask({ run, store, folder, database }: BackupTask, manifestDigest: string): RestoreTask {
+function restoreTask({ run, store, folder, database }: BackupTask, manifestDigest: string): SwapTask {
   const uid = randomUUID();
   const { cluster, namespace } = run;
   return {
-    command: 'restore',
+    command: 'swap',
     run: { cluster, namespace, name: 'back', uid, specHash: 'bench' },
     store,
     archive: { folder, manifestDigest, cluster, namespace },

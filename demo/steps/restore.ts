@@ -18,16 +18,18 @@ export async function restore(demo: Demo): Promise<Restore> {
   const name = demo.name;
   title('A restore');
   tell(
-    `It takes ${APP} to zero, loads the archive into a database beside the live one, checks it, puts it in the live one's place in a single commit, and gives ${APP} its replicas back. A failure before that commit costs nothing; the replicas come back in any case.`,
+    `It backs up what is live now, wrecked as it is, takes ${APP} to zero, loads the archive into a database beside the live one, checks it, puts it in the live one's place in a single commit, and gives ${APP} its replicas back. A failure before that commit costs nothing; the replicas come back in any case.`,
   );
   const object = restoring(named(await example('postgresql-restore.yaml', 'Restore'), name), name);
   await applyShown(kubectl, object, `restore-${name}.yaml`);
   const restored = await during('restoring', (progress) => complete<Restore>(kubectl, 'restore', name, progress));
   command(`kubectl -n ${kubectl.namespace} get restore ${name}`);
   block(await kubectl.call(['get', 'restore', name]));
-  const { startTime, completionTime, previousDatabase } = restored.status ?? {};
+  const { startTime, completionTime, previousDatabase, safetyBackup } = restored.status ?? {};
   const took = Date.parse(completionTime ?? '') - Date.parse(startTime ?? '');
-  proof(`Complete after ${formatDuration(took)}. The wrecked database is kept as "${previousDatabase}", for a while.`);
+  proof(
+    `Complete after ${formatDuration(took)}. The wrecked database is kept as "${previousDatabase}", for a while, and as Backup ${safetyBackup?.name}, until somebody deletes it.`,
+  );
   return restored;
 }
 

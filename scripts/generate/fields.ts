@@ -2,6 +2,7 @@
 
 interface Schema {
   readonly type?: string;
+  readonly 'x-kubernetes-int-or-string'?: boolean;
   readonly description?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly patternProperties?: Readonly<Record<string, Schema>>;
@@ -51,7 +52,8 @@ function typeOf(schema: Schema): string {
   if (schema.patternProperties !== undefined) return 'map of strings';
   if (schema.type === 'array')
     return `list of ${typeOf(schema.items ?? {})}${bounds(schema.minItems, schema.maxItems)}`;
-  return `${schema.type ?? ''}${bounds(schema.minimum, schema.maximum)}`;
+  const type = schema['x-kubernetes-int-or-string'] === true ? 'integer or string' : (schema.type ?? '');
+  return `${type}${bounds(schema.minimum, schema.maximum)}`;
 }
 
 function bounds(min: number | undefined, max: number | undefined): string {

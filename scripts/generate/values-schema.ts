@@ -117,7 +117,7 @@ const LINE_WIDTH = 120;
 function print(value: unknown, indent: number, column = indent): string {
   if (!isObject(value) && !Array.isArray(value)) return JSON.stringify(value);
   const line = onOneLine(value);
-  const isFlat = !Object.values(value).some(isObject);
+  const isFlat = Array.isArray(value) ? value.every(holdsNoObject) : holdsNoObject(value);
   if (isFlat && indent > 0 && column + line.length < LINE_WIDTH) return line;
   const entries = Array.isArray(value)
     ? value.map((item) => print(item, indent + 2))
@@ -126,6 +126,8 @@ function print(value: unknown, indent: number, column = indent): string {
   const inner = ' '.repeat(indent + 2);
   return `${open}\n${entries.map((text) => inner + text).join(',\n')}\n${' '.repeat(indent)}${close}`;
 }
+
+const holdsNoObject = (value: unknown) => !isObject(value) || !Object.values(value).some(isObject);
 
 function entry(key: string, value: unknown, indent: number): string {
   const head = `${JSON.stringify(key)}: `;

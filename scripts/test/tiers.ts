@@ -1,7 +1,7 @@
 /** The tiers of tests, from the fast to the real. */
 export interface Tier {
   readonly name: string;
-  /** Files at work at once. Where each file starts servers of its own they wait more than they work; tests that share a cluster run one file at a time. */
+  /** Files at work at once. They wait more than they work: for servers of their own to start, or for the cluster that they share. */
   readonly workers: number;
   /** Seconds that one test may take, unless it says otherwise. */
   readonly testSeconds: number;
@@ -15,7 +15,7 @@ export const TIERS: readonly Tier[] = [
   { name: 'unit', workers: 2, testSeconds: 5, limitMinutes: 5, tellsTests: false },
   { name: 'contract', workers: 2, testSeconds: 60, limitMinutes: 20, tellsTests: true },
   { name: 'scenario', workers: 2, testSeconds: 60, limitMinutes: 20, tellsTests: true },
-  { name: 'e2e', workers: 1, testSeconds: 300, limitMinutes: 40, tellsTests: true },
+  { name: 'e2e', workers: 2, testSeconds: 300, limitMinutes: 40, tellsTests: true },
 ];
 
 export const USAGE = `npm test -- [tiers] [arguments of jest]

@@ -2,26 +2,58 @@ import Type, { type Static } from 'typebox';
 import { DURATION_PATTERN } from '../lib/duration.ts';
 import { BackupSpecSchema } from './backup.ts';
 import { commonStatus } from './conditions.ts';
+import { EphemeralSchema } from './drill.ts';
 import { FailureSchema } from './failure.ts';
-import type { Resource } from './meta.ts';
+import { type Resource, SecretKeyReference } from './meta.ts';
+import { CheckSchema } from './restore.ts';
 
 /** A Backup's spec without its rule that it never changes: the template may, and counts from the next run on. */
 const { 'x-kubernetes-validations': _, ...templateSpec } = BackupSpecSchema as typeof BackupSpecSchema &
   Record<string, unknown>;
 
-export const BackupScheduleSpecSchema = Type.Object({
-  schedule: Type.String({
+const cron = (description: string) =>
+  Type.String({
     minLength: 5,
     maxLength: 256,
     pattern: '^(@[a-zA-Z]+|[-0-9A-Za-z*?/,()]+( +[-0-9A-Za-z*?/,()]+){4})$',
+    description,
+  });
+
+const TIME_ZONE = { minLength: 1, maxLength: 64, pattern: '^[A-Za-z][-A-Za-z0-9_+/]*$' };
+
+const DrillSchema = Type.Object(
+  {
+    schedule: cron('When to drill, as spec.schedule is written: "H 6 * * 0" is every Sunday after six.'),
+    timeZone: Type.Optional(
+      Type.String({
+        ...TIME_ZONE,
+        description: 'IANA name of the time zone that it is meant in; absent: spec.timeZone.',
+      }),
+    ),
+    checks: Type.Optional(
+      Type.Array(CheckSchema, { minItems: 1, maxItems: 32, description: 'Must hold on what was restored.' }),
+    ),
+    identity: Type.Optional(
+      Type.Object(
+        { secretRef: SecretKeyReference('Secret and key with the AGE-SECRET-KEY-… that opens the archives.') },
+        { description: 'The private key; absent: the one of the BackupKey. In the cluster it can read every archive.' },
+      ),
+    ),
+    ephemeral: Type.Optional(EphemeralSchema),
+  },
+  {
     description:
-      'When to back up: five fields (minute, hour, day of month, month, day of week) or @hourly, @daily, @weekly, @monthly, @yearly. H is a fixed value of its own for every schedule, so that many do not start at once: "H 0 * * *" is some minute after midnight.',
-  }),
+      'Restores the newest Complete Backup, on a cron of its own, into a server that goes with the pod of its Job, as a Restore with target.ephemeral. One that succeeds makes the verification of the Backup Restored. The last three stay to be looked at.',
+  },
+);
+
+export const BackupScheduleSpecSchema = Type.Object({
+  schedule: cron(
+    'When to back up: five fields (minute, hour, day of month, month, day of week) or @hourly, @daily, @weekly, @monthly, @yearly. H is a fixed value of its own for every schedule, so that many do not start at once: "H 0 * * *" is some minute after midnight.',
+  ),
   timeZone: Type.Optional(
     Type.String({
-      minLength: 1,
-      maxLength: 64,
-      pattern: '^[A-Za-z][-A-Za-z0-9_+/]*$',
+      ...TIME_ZONE,
       default: 'Etc/UTC',
       description:
         'IANA name of the time zone that the schedule is meant in, such as Europe/Paris. A local time that does not exist runs at the first instant that does; one that occurs twice runs once.',
@@ -79,6 +111,7 @@ export const BackupScheduleSpecSchema = Type.Object({
       },
     ),
   ),
+  drill: Type.Optional(DrillSchema),
   failedBackupsHistoryLimit: Type.Optional(
     Type.Integer({
       minimum: 0,
@@ -120,6 +153,27 @@ export const BackupScheduleStatusSchema = Type.Object({
     Type.Integer({ minimum: 0, description: 'Backups that failed since the last Complete one.' }),
   ),
   keptBackups: Type.Optional(Type.Integer({ minimum: 0, description: 'Complete backups of this schedule.' })),
+  lastDrill: Type.Optional(
+    Type.Object(
+      {
+        time: Type.String({ format: 'date-time', description: 'When it ended.' }),
+        restore: Type.String({ description: 'Name of its Restore.' }),
+        backup: Type.String({ description: 'Name of the Backup that was restored.' }),
+        result: Type.Enum(['Restored', 'Failed']),
+        duration: Type.Optional(Type.String()),
+      },
+      { description: 'What the last drill came to.' },
+    ),
+  ),
+  lastDrillScheduleTime: Type.Optional(
+    Type.String({
+      format: 'date-time',
+      description: 'The slot of drills that was dealt with last; at first when drills were asked for.',
+    }),
+  ),
+  nextDrillTime: Type.Optional(
+    Type.String({ description: 'The next slot of drills, in the time zone that they are meant in.' }),
+  ),
   failure: Type.Optional(FailureSchema),
 });
 

@@ -120,7 +120,7 @@ export const BackupStoreSpecSchema = Type.Object({
   serviceAccountName: Type.Optional({
     ...ObjectName(),
     description:
-      "Service account of every Job that uses this store (probe, backup, plan, restore, prune); absent: the namespace's default. No token of Kubernetes is mounted for it: it is there for what a cloud gives to its Pods.",
+      "Service account of every Job that uses this store; absent: the namespace's default. No token of Kubernetes is mounted for it: it is there for what a cloud gives to its Pods.",
   }),
 });
 

@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { DURATION_PATTERN } from '../lib/duration.ts';
+import { ApplicationFactsSchema, BackupApplicationSchema } from './application.ts';
 import { commonStatus } from './conditions.ts';
 import { FailureSchema } from './failure.ts';
 import type { NewObject } from './kubernetes.ts';
@@ -18,6 +19,7 @@ export const BackupSpecSchema = Type.Object(
         level: Type.Optional(Type.Integer({ minimum: 1, maximum: 19, default: 3, description: 'zstd level.' })),
       }),
     ),
+    application: Type.Optional(BackupApplicationSchema),
     startDeadline: Type.Optional(
       Type.String({
         maxLength: 32,
@@ -43,7 +45,20 @@ const BACKUP_PHASES = ['Pending', 'Running', 'Complete', 'Failed'] as const;
 export const BackupStatusSchema = Type.Object({
   ...commonStatus,
   phase: Type.Optional(Type.Enum([...BACKUP_PHASES], { description: 'For people; programs read the conditions.' })),
+  origin: Type.Optional(
+    Type.Enum(['Scheduled', 'Manual', 'Safety'], {
+      description:
+        'Who made it: a schedule, a person, or a Restore of the database that it was about to replace. One of a Restore no retention removes.',
+    }),
+  ),
   startTime: Type.Optional(Type.String({ format: 'date-time', description: 'When the first attempt was started.' })),
+  dataTime: Type.Optional(
+    Type.String({
+      format: 'date-time',
+      description:
+        'The instant that the data is of: when the dump began; of a whole server, whose databases are dumped one after the other, when all of it was stored.',
+    }),
+  ),
   completionTime: Type.Optional(Type.String({ format: 'date-time' })),
   attempts: Type.Optional(Type.Integer({ minimum: 0, description: 'Jobs made so far for this backup.' })),
   jobName: Type.Optional(Type.String({ description: 'The Job of the newest attempt.' })),
@@ -77,11 +92,12 @@ export const BackupStatusSchema = Type.Object({
     }),
   ),
   tool: Type.Optional(Type.String({ description: 'Name and version of the program that dumped.' })),
+  application: Type.Optional(ApplicationFactsSchema),
   verification: Type.Optional(
     Type.Object({
-      level: Type.Enum(['ReadBack'], {
+      level: Type.Enum(['ReadBack', 'Restored'], {
         description:
-          'ReadBack: every byte was read back from the store, decrypted, decompressed, compared and parsed to the end.',
+          'ReadBack: every byte was read back from the store, decrypted, decompressed, compared and parsed to the end. Restored: and a drill has restored all of it since, and every check held.',
       }),
       time: Type.String({ format: 'date-time' }),
     }),

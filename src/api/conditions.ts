@@ -39,11 +39,24 @@ export const commonStatus = {
  * - `Complete`: the run ended well. Terminal: never changes again.
  * - `Failed`: the run ended badly. Terminal: never changes again.
  * - `Verified`: the archive's bytes were read back, decrypted and parsed to the end.
+ * - `Drilled`: the last drill of a schedule restored its backup, and every check held. Absent before the first.
  * - `Quiesced`: every workload of the restore is at zero and its pods are gone.
+ * - `ScaleContested`: somebody else wrote the count of a workload during the restore; the message says who. Stays when it is over.
+ * - `Forced`: the person took on refusals of the plan, which the message names. Stays when it is over.
  * - `Reconciling`, `Stalled`: kstatus' pair. Reconciling is True while the operator still works towards the spec;
  *   Stalled is True when it will not get further without somebody's help.
  */
-export type ConditionType = 'Ready' | 'Complete' | 'Failed' | 'Verified' | 'Quiesced' | 'Reconciling' | 'Stalled';
+export type ConditionType =
+  | 'Ready'
+  | 'Complete'
+  | 'Failed'
+  | 'Verified'
+  | 'Drilled'
+  | 'Quiesced'
+  | 'ScaleContested'
+  | 'Forced'
+  | 'Reconciling'
+  | 'Stalled';
 
 /** What a decision says of one condition; the summariser adds the time and the generation. */
 export interface ConditionReport {

@@ -83,6 +83,7 @@ export interface ContainerStatus {
   readonly restartCount?: number;
   readonly image?: string;
   readonly state?: ContainerState;
+  readonly lastState?: ContainerState;
 }
 
 export interface Pod extends KubeObject {
@@ -131,6 +132,11 @@ export interface ScalableWorkload extends KubeObject {
     readonly [field: string]: unknown;
   };
   readonly status?: { readonly replicas?: number; readonly readyReplicas?: number };
+}
+
+/** The part of a CronJob that we read and write. */
+export interface CronJob extends KubeObject {
+  readonly spec: { readonly suspend?: boolean; readonly [field: string]: unknown };
 }
 
 export interface LabelSelector {

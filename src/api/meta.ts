@@ -16,6 +16,16 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean;
 }
 
+/** Which fields one writer owns, as the API server keeps account of it. */
+export interface ManagedFields {
+  readonly manager?: string;
+  readonly operation?: string;
+  readonly subresource?: string;
+  readonly time?: string;
+  /** `{"f:spec":{"f:replicas":{}}}` */
+  readonly fieldsV1?: unknown;
+}
+
 /** The part of Kubernetes' ObjectMeta that we read. */
 export interface ObjectMeta {
   readonly name: string;
@@ -29,6 +39,7 @@ export interface ObjectMeta {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly finalizers?: readonly string[];
   readonly ownerReferences?: readonly OwnerReference[];
+  readonly managedFields?: readonly ManagedFields[];
 }
 
 /** An object of one of our kinds as it comes from the API server. */

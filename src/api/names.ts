@@ -13,7 +13,7 @@ export const LABELS = {
   scope: 'holdfast.dev/scope',
   /** UID of the object of ours that the object works for. */
   owner: 'holdfast.dev/owner-uid',
-  /** What the Job is for: probe, backup, plan, restore, cleanup, expire, prune. */
+  /** What the Job is for: probe, backup, plan, load, check, swap, cleanup, expire, prune. */
   command: 'holdfast.dev/command',
   /** On a Backup: the schedule that made it; see scheduleLabel. */
   schedule: 'holdfast.dev/schedule',
@@ -26,14 +26,24 @@ export const MANAGED_BY = 'holdfast';
 export const ANNOTATIONS = {
   /** On a scale Lease: the replica count to return to. */
   replicas: 'holdfast.dev/replicas',
-  /** On a scale Lease: `<kind>/<name>` of the workload, for the person who reads it without us. */
+  /** On a scale Lease of a CronJob, in place of the count: the `suspend` to return to. */
+  suspend: 'holdfast.dev/suspend',
+  /** On a scale Lease: what kubectl calls the workload, `Deployment/web`, for the person who reads it without us. */
   workload: 'holdfast.dev/workload',
+  /** On a scale Lease: since when the workload is at zero, by our own hand; absent while it still has to go there. */
+  atZero: 'holdfast.dev/at-zero',
+  /** On a scale Lease: how often somebody else wrote the count since. */
+  contests: 'holdfast.dev/contests',
+  /** On a scale Lease: who that was, the last time. */
+  contestedBy: 'holdfast.dev/contested-by',
   /** On a database lock: `host:port/database`, for people. */
   database: 'holdfast.dev/database',
   /** On either Lease: `<Kind> <namespace>/<name>` of the object of ours that holds it. */
   holder: 'holdfast.dev/holder',
   /** On a Backup: name of the schedule that made it. */
   schedule: 'holdfast.dev/schedule',
+  /** On a Backup: name of the Restore that made it, of the database as it was before. */
+  restore: 'holdfast.dev/restore',
   /** On a store's probe Job: hash of the spec that is probed. */
   specHash: 'holdfast.dev/spec-hash',
   /** On our CustomResourceDefinitions: the version of Holdfast that they belong to. */
@@ -93,9 +103,15 @@ export function serverLabel({ host, port }: Pick<PostgresqlAddress, 'host' | 'po
   return shortHash([host.toLowerCase(), String(port)]);
 }
 
-/** Lease in the workload's namespace: the lock and the memory of a restore that scales it. */
-export function scaleLeaseName(workload: { readonly kind: string; readonly name: string }): string {
-  return `holdfast-scale-${shortHash([workload.kind, workload.name])}`;
+/** Lease in the workload's namespace: the lock and the memory of a restore that scales it. The version of its kind is no part of it. */
+export function scaleLeaseName(workload: {
+  readonly apiVersion?: string;
+  readonly kind: string;
+  readonly name: string;
+}): string {
+  const { apiVersion = 'apps/v1', kind, name } = workload;
+  const [group = ''] = apiVersion.split('/');
+  return `holdfast-scale-${shortHash(group === 'apps' ? [kind, name] : [group, kind, name])}`;
 }
 
 /** PostgreSQL cuts longer names in silence. */
@@ -109,6 +125,12 @@ export function scratchDatabaseName(restore: { readonly uid: string }): string {
 /** Name of the n-th database that a restore of a whole server loads into. */
 export function numberedDatabaseName(name: string, index: number): string {
   return `${name}_${index}`;
+}
+
+/** The Backup that a restore makes of what it is about to replace. Of a Restore that is made anew it is another one. */
+export function safetyBackupName({ name, uid }: { readonly name: string; readonly uid: string }): string {
+  const tail = `-safety-${shortUid(uid)}`;
+  return `${name.slice(0, 63 - tail.length).replace(/[-.]+$/, '')}${tail}`;
 }
 
 const previousTail = (restore: { readonly uid: string }) => `_before_${shortUid(restore.uid)}`;

@@ -67,6 +67,22 @@ export const ExcludeSchema = Type.Object(
   },
 );
 
+/** Of a restore. As of a backup, but what an archive has not cannot be left out, and rows go with their table. */
+export const RestoreIncludeSchema = Type.Object(IncludeSchema.properties, {
+  minProperties: 1,
+  description:
+    'Only this part of the archive: with all that belongs to it, and what it needs to be made: types, functions, schemas, extensions and sequences. Absent: everything. A name that the archive has not is a refusal.',
+});
+
+export const RestoreExcludeSchema = Type.Object(
+  { schemas: ExcludeSchema.properties.schemas, tables: ExcludeSchema.properties.tables },
+  {
+    minProperties: 1,
+    description:
+      'Leaves this part out, also of what include names. What is left must be able to stand alone, or the restore is refused.',
+  },
+);
+
 /** A part of a database. An archive of it never replaces a whole one. */
 export interface Selection {
   readonly include?: Static<typeof IncludeSchema>;

@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { HoldfastError } from '../lib/errors.ts';
+import { BYTES_PATTERN } from '../lib/quantity.ts';
 import { ObjectName, SecretKey, SecretKeyReference, withDefault } from './meta.ts';
 import { ExcludeSchema, IncludeSchema } from './postgresql-selection.ts';
 
@@ -181,6 +182,14 @@ export const PostgresqlSourceSchema = Type.Object(
   },
 );
 
+/** Of `ownership`: no role. */
+const PRESERVE = 'Preserve';
+
+/** The role that is to load and own what is restored; undefined: as in the archive. */
+export function newOwnerOf({ ownership = PRESERVE }: PostgresqlTarget): string | undefined {
+  return ownership === PRESERVE ? undefined : ownership;
+}
+
 /** Where a restore goes; each field absent means: as in the archive's own Backup. `tls` and `credentials` count as one field each. */
 export const PostgresqlTargetSchema = Type.Object(
   {
@@ -195,6 +204,32 @@ export const PostgresqlTargetSchema = Type.Object(
     credentials: Type.Optional(credentials),
     tls: Type.Optional(tls("the backup's, all of it")),
     authentication: Type.Optional(authentication("What the server may ask for as proof; absent: the backup's.")),
+    maxBytes: Type.Optional(
+      Type.Unsafe<string | number>({
+        'x-kubernetes-int-or-string': true,
+        anyOf: [{ type: 'integer' }, { type: 'string' }],
+        minimum: 0,
+        maxLength: 32,
+        pattern: BYTES_PATTERN,
+        description:
+          'A restore that needs more than this is refused, such as 500Gi; the server tells nobody how much disk it has. Counted as plan.bytesNeeded is.',
+      }),
+    ),
+    ownership: Type.Optional(
+      withDefault(
+        DatabaseName(
+          'Preserve: everything belongs to who owned it in the archive. Any other word is the name of a role without special rights that loads and owns everything, for an archive that is not trusted; the login must be its member, and may not be a superuser.',
+        ),
+        PRESERVE,
+      ),
+    ),
+    privileges: Type.Optional(
+      Type.Enum(['Preserve', 'Skip'], {
+        default: 'Preserve',
+        description:
+          'Skip: nothing is granted that the archive grants. What a live database grants stays, since it is not of the archive.',
+      }),
+    ),
   },
   { 'x-kubernetes-validations': authenticationRules('true') },
 );

@@ -6,8 +6,12 @@
  * at most {@link TERMINATION_MESSAGE_LIMIT} bytes, and one of {@link EXIT_CODES}.
  */
 import type { Failure } from '../lib/errors.ts';
-import type { PostgresqlAddress, PostgresqlEntry } from './postgresql.ts';
+import type { ApplicationFacts } from './application.ts';
+import type { RestoreChoices } from './choices.ts';
+import type { Comparison } from './comparison.ts';
+import type { PostgresqlAddress, PostgresqlEntry, SecretValue } from './postgresql.ts';
 import type { Selection } from './postgresql-selection.ts';
+import type { UndoneRestore } from './undone.ts';
 
 export const TASK_ANNOTATION = 'holdfast.dev/task';
 
@@ -28,6 +32,8 @@ export const MOUNTS = {
   databaseCertificate: 'database-certificate',
   /** The Secret with the age identity, a file per key. */
   identity: 'identity',
+  /** Memory-backed: the password of the server that a drill has for itself, in a file of this name. */
+  drill: 'drill/password',
   /** Memory-backed, writable, for files that a program insists on owning. */
   temporary: 'tmp',
 } as const;
@@ -111,6 +117,8 @@ export interface BackupTask {
   /** age recipients, one class only. */
   readonly recipients: readonly string[];
   readonly compressionLevel: number;
+  /** What the manifest says of the app. */
+  readonly application?: ApplicationFacts;
   /** What the probe found out; false where the store ignores If-None-Match. */
   readonly conditionalWrites: boolean;
   /**
@@ -136,7 +144,7 @@ export interface RestoreIdentity extends RunIdentity {
   readonly specHash: string;
 }
 
-export interface RestoreBase {
+export interface RestoreBase extends RestoreChoices {
   readonly run: RestoreIdentity;
   readonly store: StoreAccess;
   readonly archive: ArchiveReference;
@@ -145,7 +153,7 @@ export interface RestoreBase {
   readonly fromDatabase?: string;
   /** For messages. */
   readonly identity: { readonly secret: string; readonly key: string };
-  readonly onConflict: 'Fail' | 'Replace';
+  readonly onConflict: 'Fail' | 'Skip' | 'Replace';
   /** Name of the database that is loaded before the swap. */
   readonly scratchDatabase: string;
   /** Name that the replaced database gets. */
@@ -155,14 +163,70 @@ export interface RestoreBase {
 /** Looks at archive and target and says what would happen and what stands in the way; changes nothing. */
 export interface PlanTask extends RestoreBase {
   readonly command: 'plan';
+  /** More bytes than this may not be needed. */
+  readonly maxBytes?: number;
+  /** The app that runs on the restored database, as far as the person said. */
+  readonly application?: { readonly version?: string; readonly longTermReleases?: readonly string[] };
+  /** Nodes that the app's pods run on before it is taken to zero; none: nobody knows. */
+  readonly nodes?: readonly string[];
 }
 
-export interface RestoreTask extends RestoreBase {
-  readonly command: 'restore';
-  /** RFC 3339. The fence: after this instant the runner may not swap. */
+/** What works on the target once the app is at rest. */
+interface LateTask extends RestoreBase {
+  /** RFC 3339. The fence, the same for all of a restore: after this instant nothing of it may touch what is live. */
   readonly notAfter: string;
+}
+
+/** Loads the archive beside what is live. A failure leaves nothing of it. */
+export interface LoadTask extends LateTask {
+  readonly command: 'load';
+}
+
+/** Asks the loaded database whether it is what was wanted. */
+export interface CheckTask extends LateTask {
+  readonly command: 'check';
+  readonly checks: readonly Check[];
+}
+
+/** Puts what was loaded in the place of what is live. */
+export interface SwapTask extends LateTask {
+  readonly command: 'swap';
   /** Whether the replaced database goes at once (`keepPrevious: 0s`). */
   readonly dropPrevious: boolean;
+}
+
+/** A restore is undone: no archive, no store and no key, since nothing is loaded. */
+export interface UndoBase {
+  readonly run: RestoreIdentity;
+  readonly database: ServerAccess;
+  readonly undone: UndoneRestore;
+  /** Never made; cleaning up is the same for every restore. */
+  readonly scratchDatabase: string;
+  /** Name that the database gets that is live now. */
+  readonly previousDatabase: string;
+}
+
+/** As {@link PlanTask}. */
+export interface UndoPlanTask extends UndoBase {
+  readonly command: 'plan';
+}
+
+/** Puts what is kept in the place of what is live. */
+export interface UndoSwapTask extends UndoBase {
+  readonly command: 'swap';
+  /** RFC 3339. The fence. */
+  readonly notAfter: string;
+  readonly dropPrevious: boolean;
+}
+
+/** SQL that is asked of a restored database, and the answer that it must give. */
+export interface Check {
+  readonly name: string;
+  readonly sql: string;
+  /** The only column of the only row, as text. */
+  readonly expect: string;
+  /** Of a whole server: the database that is asked. */
+  readonly database?: string;
 }
 
 /** Tells whether the restore went live, drops its scratch database if there is one and, if asked, the previous one. */
@@ -173,6 +237,38 @@ export interface CleanupTask {
   readonly scratchDatabase: string;
   readonly previousDatabase: string;
   readonly dropPrevious: boolean;
+  /** Whether the scratch database stays, for a person to look at. */
+  readonly keepScratch: boolean;
+}
+
+/** Says what an archive is, from its manifest, and checks what can be checked of it. */
+export interface CatalogTask {
+  readonly command: 'catalog';
+  readonly store: StoreAccess;
+  /** The run's folder within the bucket, with a trailing slash. */
+  readonly folder: string;
+  /** Opens the contents too, to tell the name of the database in it. Absent: the manifest alone is read. */
+  readonly identity?: SecretValue;
+}
+
+/** What a drill restores: it has a server of its own, so there is no database to name. */
+interface DrillBase extends Pick<RestoreBase, 'store' | 'archive' | 'fromDatabase' | 'identity'> {
+  readonly run: RunIdentity;
+}
+
+/** Looks at an archive alone: whether it can be opened, and which server it is for. */
+export interface ExamineTask extends DrillBase {
+  readonly command: 'examine';
+}
+
+/** Restores into a server that stands beside the runner and goes with it, asks what came of it, and counts. */
+export interface DrillTask extends DrillBase {
+  readonly command: 'drill';
+  /** Of the server, at 127.0.0.1. */
+  readonly port: number;
+  readonly checks: readonly Check[];
+  /** RFC 3339. No question of a check is waited for any longer. */
+  readonly notAfter: string;
 }
 
 /** Removes archives that retention let go: only keys that their own manifest names, manifest first. */
@@ -189,7 +285,20 @@ export interface PruneTask {
   }[];
 }
 
-export type Task = ProbeTask | BackupTask | PlanTask | RestoreTask | CleanupTask | PruneTask;
+export type Task =
+  | ProbeTask
+  | BackupTask
+  | PlanTask
+  | UndoPlanTask
+  | LoadTask
+  | CheckTask
+  | SwapTask
+  | UndoSwapTask
+  | CleanupTask
+  | CatalogTask
+  | PruneTask
+  | ExamineTask
+  | DrillTask;
 
 export interface ProbeResult {
   readonly conditionalWrites: boolean;
@@ -203,31 +312,85 @@ export interface BackupResult {
   readonly tool: string;
   /** RFC 3339, when the last byte was read back and found right. */
   readonly verifiedTime: string;
+  /** RFC 3339, the instant that the data is of. Absent: from a runner that did not tell. */
+  readonly dataTime?: string;
   /** Databases of a whole server that are not in the archive; the first of many. Absent: none, or only an earlier attempt knew. */
   readonly skippedDatabases?: readonly { readonly name: string; readonly reason: string }[];
 }
 
+export interface CatalogResult {
+  readonly manifestDigest: string;
+  /** Names that the manifest bears. */
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly backup: { readonly name: string; readonly uid: string };
+  /** RFC 3339, the instant that the data is of. */
+  readonly dataTime: string;
+  readonly server: { readonly engine: string; readonly version: string };
+  readonly scope: 'Database' | 'Instance';
+  readonly verification: { readonly level: string; readonly time: string };
+  /** Of one database, where there was an identity to look inside. */
+  readonly database?: string;
+}
+
 export interface PlanResult {
-  /** Everything that stands in the way; empty: the restore can go on. */
+  /** Everything that stands in the way, what the person has taken on included; see standing(). */
   readonly refusals: readonly Failure[];
   /** This very restore went live before. */
   readonly alreadyRestored: boolean;
   readonly server: string;
   readonly databaseExists: boolean;
   readonly objects: number;
+  /** True: what is restored joins what the live database has, in one transaction, and nothing is swapped. */
+  readonly inPlace?: boolean;
   readonly bytesNeeded: number;
-  /** What else a person would want to know, in sentences; of the restore of a whole server. */
+  /** Which versions were compared. */
+  readonly compatibility?: readonly Comparison[];
+  /** What stands in nobody's way and may not be what is wanted, in sentences. */
+  readonly warnings?: readonly string[];
+  /** What else a person would want to know, in sentences. */
   readonly notes?: readonly string[];
 }
 
 /** Of many replaced databases the first are named: a report has a limit. All bear the mark by which they are found. */
 export const DATABASES_NAMED = 24;
 
-export interface RestoreResult {
+export interface LoadResult {
+  /**
+   * What the archive holds is live already: this very restore went live before, or it was added to the live database. Nothing
+   * is left to check or to swap.
+   */
+  readonly live?: SwapResult;
+}
+
+export interface CheckResult {
+  readonly checks: readonly CheckOutcome[];
+}
+
+export interface CheckOutcome {
+  readonly name: string;
+  readonly passed: boolean;
+  /** What the database answered, cut at 200 characters; absent where it is what was expected. */
+  readonly found?: string;
+}
+
+export interface SwapResult {
+  /** Of a restore into a live database with objects of its own. The first of many are named. */
+  readonly objects?: ObjectsOutcome;
   /** Absent where no database was replaced, or it was dropped. */
   readonly previousDatabase?: string;
   /** Of a whole server. */
   readonly previousDatabases?: readonly string[];
+}
+
+export interface ObjectsOutcome {
+  readonly added: readonly string[];
+  readonly addedCount: number;
+  /** Were there, and stayed as they were. */
+  readonly kept: readonly string[];
+  readonly keptCount: number;
+  readonly replaced: readonly string[];
+  readonly replacedCount: number;
 }
 
 export interface CleanupResult {
@@ -237,6 +400,38 @@ export interface CleanupResult {
   readonly previousDatabase?: string;
   /** Of a whole server; empty where there is none (any more). */
   readonly previousDatabases?: readonly string[];
+}
+
+export interface ExamineResult {
+  /** Everything that stands in the way; empty: the archive can be restored. */
+  readonly refusals: readonly Failure[];
+  /** Major version of the server that was dumped; 0 where the archive cannot be opened. */
+  readonly major: number;
+  readonly bytesNeeded: number;
+}
+
+/** Of many databases and tables the first are told: a report has a limit. The whole of them is in the log. */
+export const COUNTS_TOLD = 10;
+
+export interface DrillResult {
+  /** Version of the server that it was restored to. */
+  readonly server: string;
+  /** From the first byte that was read to the last row that was counted. */
+  readonly seconds: number;
+  readonly totals: DrillTotals & { readonly databases: number };
+  /** Of a whole server, those with most bytes first. */
+  readonly databases?: readonly (DrillTotals & { readonly name: string })[];
+  /** Those with most rows first, each as `schema.name`; of a whole server as `database.schema.name`. */
+  readonly largest: readonly { readonly table: string; readonly rows: number }[];
+  readonly checks: readonly CheckOutcome[];
+  /** What was not as it had been, in sentences. */
+  readonly notes?: readonly string[];
+}
+
+export interface DrillTotals {
+  readonly bytes: number;
+  readonly tables: number;
+  readonly rows: number;
 }
 
 export interface PruneResult {
@@ -250,9 +445,14 @@ export interface ResultOf {
   readonly probe: ProbeResult;
   readonly backup: BackupResult;
   readonly plan: PlanResult;
-  readonly restore: RestoreResult;
+  readonly load: LoadResult;
+  readonly check: CheckResult;
+  readonly swap: SwapResult;
   readonly cleanup: CleanupResult;
+  readonly catalog: CatalogResult;
   readonly prune: PruneResult;
+  readonly examine: ExamineResult;
+  readonly drill: DrillResult;
 }
 
 export type Command = Task['command'];

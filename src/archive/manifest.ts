@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox';
+import { ApplicationFactsSchema } from '../api/application.ts';
 import { ByteCount, Digest } from '../api/digest.ts';
 import { FORMAT_VERSION } from './layout.ts';
 
@@ -42,7 +43,17 @@ export const ManifestSchema = Type.Object({
   recipients: Type.Array(Type.String(), { minItems: 1 }),
   contents: Type.Object({ key: key(), versionId: Type.Optional(Type.String()), size: ByteCount(), sha256: Digest() }),
   verification: Type.Object({ level: Type.Literal('ReadBack'), time: Type.String() }),
+  /** The app whose data it is. Absent: nobody said, or an archive from before this was asked. */
+  application: Type.Optional(ApplicationFactsSchema),
 });
 
 export type Manifest = Static<typeof ManifestSchema>;
+/**
+ * The instant that the data is of, in whole seconds. The snapshot of one database is taken when its dump begins; those of a
+ * server's databases one after the other, so all that can be said is that nothing is of later than the end.
+ */
+export function dataTimeOf({ scope, startTime, completionTime }: Manifest): string {
+  return scope === 'Instance' ? completionTime : startTime;
+}
+
 export type ManifestSegment = Manifest['segments'][number];

@@ -7,17 +7,29 @@ import { type Cli, type CommonOptions, withSession } from './session.ts';
 const FILES = ':0';
 const NOTHING_ELSE = ':4';
 
-const KINDS = { backup: KIND.backup, schedule: KIND.backupSchedule, key: KIND.backupKey } as const;
+const KINDS = {
+  backup: KIND.backup,
+  schedule: KIND.backupSchedule,
+  key: KIND.backupKey,
+  restore: KIND.restore,
+} as const;
 type Named = keyof typeof KINDS;
 
 /** Which names stand where: the argument of a command, the value of an option. */
 const ARGUMENTS: Readonly<Record<string, Named>> = {
   restore: 'backup',
+  undo: 'restore',
+  drill: 'backup',
   inspect: 'backup',
   'schedule next': 'schedule',
   'key export': 'key',
 };
-const VALUES: Readonly<Record<string, Named>> = { '--from': 'schedule', '--like': 'backup', '--schedule': 'schedule' };
+const VALUES: Readonly<Record<string, Named>> = {
+  '--from': 'schedule',
+  '--like': 'backup',
+  '--latest': 'schedule',
+  '--schedule': 'schedule',
+};
 
 export type Suggestions = { readonly words: readonly string[] } | { readonly files: true } | { readonly names: Named };
 

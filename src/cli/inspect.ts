@@ -51,6 +51,7 @@ export function inspectText(found: InspectFacts, now: Date): string {
     ['schedule', scheduleOf(backup) ?? 'none: made by hand'],
     ['database', shownDatabase(databaseOf(backup))],
     ['part of it', partText(backup)],
+    ['app', appText(backup)],
     ['phase', phaseOf(backup)],
     ['failure', failureText(backup)],
     ['made', `${metadata.creationTimestamp}, ${age(metadata.creationTimestamp, now)} ago`],
@@ -73,6 +74,15 @@ export function inspectText(found: InspectFacts, now: Date): string {
   return sections.join('\n\n');
 }
 
+/** What a restore is going to be compared with. */
+function appText({ status, spec }: Backup): string | undefined {
+  const { version, requireSameNodes, nodes } = status?.application ?? { nodes: undefined, ...spec.application };
+  const sealed =
+    requireSameNodes === true ? `restores to the same nodes only: ${nodes?.join(', ') || 'not known'}` : '';
+  const lines = [version === undefined ? '' : `version ${version}`, sealed].filter((line) => line !== '');
+  return lines.length === 0 ? undefined : harmless(lines.join('\n'));
+}
+
 /** What was selected of the database. */
 function partText({ spec }: Backup): string | undefined {
   const selection = selectionOf(spec.source.postgresql);
@@ -90,10 +100,15 @@ function failureText({ status }: Backup): string | undefined {
   );
 }
 
+const VERIFIED = {
+  ReadBack: 'every byte was read back, decrypted, compared and parsed to the end',
+  Restored: 'a drill restored it into a server of its own, and every check held',
+} as const;
+
 function verifiedText({ status }: Backup, now: Date): string {
   const verification = status?.verification;
   if (verification === undefined) return 'no';
-  return `${verification.level}, ${age(verification.time, now)} ago: every byte was read back, decrypted, compared and parsed to the end`;
+  return `${verification.level}, ${age(verification.time, now)} ago: ${VERIFIED[verification.level]}`;
 }
 
 function sizeText(bytes: number | undefined): string | undefined {

@@ -3,6 +3,7 @@ import type { Backup } from '../api/backup.ts';
 import { shortHash } from '../api/names.ts';
 import type { PostgresqlAddress } from '../api/postgresql.ts';
 import { addressOf } from '../api/postgresql.ts';
+import type { Restore } from '../api/restore.ts';
 
 /** Leaves room for what Jobs and pods add. */
 const HEAD = 45;
@@ -29,4 +30,15 @@ export const EVERY_DATABASE = '(all)';
 /** `orders on pg.shop.svc:5432`. */
 export function shownDatabase({ database, host, port }: PostgresqlAddress): string {
   return `${database ?? 'every database'} on ${host}:${port}`;
+}
+
+/** What a restore brings back, for a table: the Backup that was chosen, or what it is to be chosen from. */
+export function shownSource({ spec, status }: Restore): string {
+  const { backupRef, latest, archive, previousOf } = spec.from;
+  const backup = status?.resolved?.backup ?? backupRef?.name;
+  if (backup !== undefined) return backup;
+  if (previousOf !== undefined) return `undo of ${previousOf.restoreRef.name}`;
+  if (latest !== undefined) return `latest of ${latest.scheduleRef.name}`;
+  const folders = archive?.path.split('/').filter((part) => part !== '' && part !== 'manifest.json');
+  return folders?.at(-1) ?? '';
 }

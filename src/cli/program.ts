@@ -29,6 +29,7 @@ export function newProgram(cli: Cli, version: string, onExit: OnExit): Command {
     );
   addKey(program, cli, onExit);
   addRuns(program, cli, onExit);
+  addDrill(program, cli, onExit);
   addLooks(program, cli, onExit);
   addTools(program, cli, onExit);
   return program;
@@ -82,25 +83,82 @@ function addRuns(program: Command, cli: Cli, onExit: OnExit): void {
       onExit(await (await import('./backup.ts')).backup(cli, name, command.optsWithGlobals()));
     });
   program
-    .command('restore <backup>')
+    .command('restore [backup]')
     .description('put a backup back: shows the plan and asks before it begins')
     .option(
       '--scale-down <workload>',
       'deployment/NAME or statefulset/NAME, at zero meanwhile; may be repeated',
       collect,
     )
-    .addOption(new Option('--on-conflict <what>', 'when the database has data').choices(['Fail', 'Replace']))
+    .addOption(new Option('--on-conflict <what>', 'when the database has data').choices(['Fail', 'Skip', 'Replace']))
     .option('--database <name>', 'the one database to take out of the backup of a whole server; absent: all of them')
-    .option('--target-database <name>', 'another database on the same server')
+    .option('--latest <schedule>', 'instead of a backup: the newest Complete one of this schedule')
+    .option('--before <time>', 'with --latest: no data of after this instant, such as 2026-11-22T12:00:00Z')
+    .option(
+      '--from-archive <store/path>',
+      'instead of a backup: an archive that has none here, by its BackupStore and its path in the bucket',
+    )
+    .option('--target-database <name>', 'another database than its own')
+    .option('--target-host <host>', 'another server; an archive without a Backup does not tell its own')
+    .option('--target-secret <name>', 'with username and password for the target')
+    .option('--no-safety-backup', 'make no Backup of what is replaced, which else comes before anything is touched')
     .option('--keep-previous <duration>', 'how long the replaced database is kept (default: 24h)')
     .option('--identity <secret/key>', 'the private key, from a Secret of the namespace')
     .option('--identity-file <file>', 'the private key, from here; it is in the cluster for this restore only')
     .option('--name <name>', "the Restore's name; default: a fresh one")
     .option('-y, --yes', 'do not ask')
     .option('--wait', 'follow it to its end; the exit code tells how it ended')
-    .option('--dry-run', 'show the plan, print the Restore, send nothing')
+    .option('--force <reason>', 'a refusal that you take on, by the name that the plan gives; may be repeated', collect)
+    .option(
+      '--ownership <role>',
+      'for an archive that you do not trust: this plain role loads and owns everything, and nothing is granted',
+    )
+    .option(
+      '--plan',
+      'have the operator look at archive and target by a Restore that touches nothing, print all that it found, and remove it',
+    )
+    .option('--keep', 'with --plan: the Restore stays')
+    .option('--dry-run', 'print the Restore and what is known of it here; nothing is sent, nobody looks at the archive')
+    .addOption(dataOption())
     .action(async (backup, _options, command: Command) => {
       onExit(await (await import('./restore.ts')).restore(cli, backup, command.optsWithGlobals()));
+    });
+  program
+    .command('undo <restore>')
+    .description('bring back what a restore replaced, while it is kept: says what happens and asks before it begins')
+    .option(
+      '--scale-down <workload>',
+      'as of restore; may be repeated (default: those that the restore took to zero)',
+      collect,
+    )
+    .option('--keep-previous <duration>', 'how long what is live now is kept (default: as the restore said)')
+    .option('--name <name>', "the new Restore's name; default: a fresh one")
+    .option('-y, --yes', 'do not ask')
+    .option('--wait', 'follow it to its end; the exit code tells how it ended')
+    .option('--dry-run', 'show what would happen, print the Restore, send nothing')
+    .addOption(dataOption())
+    .action(async (name, _options, command: Command) => {
+      onExit(await (await import('./undo.ts')).undo(cli, name, command.optsWithGlobals()));
+    });
+}
+
+function addDrill(program: Command, cli: Cli, onExit: OnExit): void {
+  program
+    .command('drill [backup]')
+    .description('restore a backup into a server that is thrown away, and tell what was in it; touches no database')
+    .option('--schedule <name>', 'the newest backup of this schedule, as its own drills do')
+    .option('--check <name=query>', 'a query that must answer true on what was restored; may be repeated', collect)
+    .option('--image <image>', "of the server, with the extensions that the database uses (default: the operator's)")
+    .option('--storage <size>', 'how much of the disk of a node it may take, such as 20Gi')
+    .option('--database <name>', 'the one database to take out of the backup of a whole server; absent: all of them')
+    .option('--identity <secret/key>', 'the private key, from a Secret of the namespace')
+    .option('--identity-file <file>', 'the private key, from here; it is in the cluster for this drill only')
+    .option('--name <name>', "the Restore's name; default: a fresh one")
+    .option('--no-wait', 'do not follow it to its end')
+    .option('--dry-run', 'print the Restore, send nothing')
+    .addOption(dataOption())
+    .action(async (backup, _options, command: Command) => {
+      onExit(await (await import('./drill.ts')).drill(cli, backup, command.optsWithGlobals()));
     });
 }
 

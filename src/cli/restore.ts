@@ -2,48 +2,64 @@
 import { readFile } from 'node:fs/promises';
 import type { Backup } from '../api/backup.ts';
 import type { BackupKey } from '../api/backup-key.ts';
+import type { KubeObject } from '../api/kubernetes.ts';
+import { writersOf } from '../api/managers.ts';
 import { API_VERSION } from '../api/meta.ts';
+import type { PostgresqlTarget } from '../api/postgresql.ts';
 import type { Restore, RestoreSpec, Workload } from '../api/restore.ts';
+import { CRON_JOBS, isCronJob, scalableKindOf } from '../api/workloads.ts';
 import { parseIdentities, recipientsOf } from '../keys/identities.ts';
 import { fingerprint } from '../keys/recipients.ts';
 import { isForbidden, isNotFound } from '../kube/errors.ts';
-import { KIND, WORKLOAD_KINDS } from '../kube/kinds.ts';
+import { KIND, type KindRef } from '../kube/kinds.ts';
 import { HoldfastError, messageOf } from '../lib/errors.ts';
 import { follow, verdictOn } from './follow.ts';
 import { SECRET, type Secret } from './kinds.ts';
 import { freshName, withoutStamp } from './names.ts';
 import { EXIT } from './output.ts';
+import { type PlanOptions, showPlan } from './planned.ts';
 import { ask, canAsk } from './prompt.ts';
+import { type Chosen, choose, type FromOptions } from './restore-from.ts';
 import { mustBePossible, type PlanFacts, planText, targetOf, type WorkloadNow } from './restore-plan.ts';
 import { type Cli, type CommonOptions, type NewThing, type Session, withSession } from './session.ts';
 import { mustBeValid } from './validate.ts';
+import { parseWorkload } from './workload-argument.ts';
 
-export interface RestoreOptions extends CommonOptions {
+export interface RestoreOptions extends CommonOptions, FromOptions, PlanOptions {
   readonly name?: string;
   readonly scaleDown?: readonly string[];
-  readonly onConflict?: 'Fail' | 'Replace';
+  readonly onConflict?: 'Fail' | 'Skip' | 'Replace';
   readonly database?: string;
   readonly targetDatabase?: string;
+  readonly targetHost?: string;
+  readonly targetSecret?: string;
   readonly keepPrevious?: string;
+  /** False: `--no-safety-backup`. */
+  readonly safetyBackup?: boolean;
   readonly identity?: string;
   readonly identityFile?: string;
   readonly yes?: boolean;
   readonly wait?: boolean;
   readonly dryRun?: boolean;
+  readonly force?: readonly string[];
+  readonly ownership?: string;
 }
 
 type NewRestore = NewThing & { readonly spec: RestoreSpec };
 
 const IDENTITY_KEY = 'identity';
 
-export async function restore(cli: Cli, backupName: string, options: RestoreOptions): Promise<number> {
+export async function restore(cli: Cli, backupName: string | undefined, options: RestoreOptions): Promise<number> {
   if (options.identity !== undefined && options.identityFile !== undefined) {
     throw new HoldfastError('Usage', '--identity and --identity-file exclude each other.');
   }
+  mustMakeSense(options);
   return withSession(cli, options, async (session) => {
-    const backup = await session.find(KIND.backup, backupName);
-    const name = options.name ?? freshName(withoutStamp(backupName), cli.now());
-    const wanted = restoreObject(name, session.namespace, backup, options);
+    const chosen = await choose(session, backupName, options);
+    const backup = 'backup' in chosen ? chosen.backup : undefined;
+    const head = withoutStamp(backup?.metadata.name ?? 'archive');
+    const name = options.name ?? freshName(options.plan === true ? `${head}-plan` : head, cli.now());
+    const wanted = restoreObject(name, session.namespace, chosen, options);
     mustBeValid(wanted);
     const plan = await gather(session, backup, wanted.spec, options);
     const identity = options.identityFile === undefined ? undefined : await identityFor(backup, options.identityFile);
@@ -51,6 +67,15 @@ export async function restore(cli: Cli, backupName: string, options: RestoreOpti
       cli.output.say(planText(plan, cli.now()));
       cli.output.objects(wanted, 'yaml');
       return EXIT.ok;
+    }
+    if (options.plan === true) {
+      const tried = await session.create<Restore>(KIND.restore, wanted);
+      const lent = identity === undefined ? undefined : await lendIdentity(session, tried, identity);
+      try {
+        return await showPlan(cli, session, tried, options);
+      } finally {
+        if (lent !== undefined) await takeBack(cli, session, lent);
+      }
     }
     mustBePossible(plan);
     cli.output.say(planText(plan, cli.now()));
@@ -62,58 +87,71 @@ export async function restore(cli: Cli, backupName: string, options: RestoreOpti
   });
 }
 
-function restoreObject(name: string, namespace: string, backup: Backup, options: RestoreOptions): NewRestore {
+function restoreObject(name: string, namespace: string, chosen: Chosen, options: RestoreOptions): NewRestore {
   const identity = identityReference(name, options);
   const workloads = (options.scaleDown ?? []).map(parseWorkload);
+  const target = targetFrom(options);
   return {
     apiVersion: API_VERSION,
     kind: 'Restore',
     metadata: { name, namespace },
     spec: {
       from: {
-        backupRef: { name: backup.metadata.name },
+        ...('backup' in chosen ? { backupRef: { name: chosen.backup.metadata.name } } : chosen),
         ...(options.database === undefined ? {} : { database: options.database }),
       },
-      ...(options.targetDatabase === undefined ? {} : { target: { postgresql: { database: options.targetDatabase } } }),
+      ...(target === undefined ? {} : { target: { postgresql: target } }),
       ...(options.onConflict === undefined ? {} : { onConflict: options.onConflict }),
       ...(workloads.length === 0 ? {} : { scaleDown: { workloads } }),
+      ...(options.safetyBackup === false ? { safetyBackup: false } : {}),
       ...(options.keepPrevious === undefined ? {} : { keepPrevious: options.keepPrevious }),
       ...(identity === undefined ? {} : { identity: { secretRef: identity } }),
+      // What the names may be is the schema's to say.
+      ...(options.force === undefined ? {} : { force: options.force as RestoreSpec['force'] & object }),
+      ...(options.plan === true ? { dryRun: true } : {}),
     },
   };
 }
 
-function identityReference(name: string, options: RestoreOptions): { name: string; key: string } | undefined {
+function mustMakeSense({ plan, dryRun, keep, output }: RestoreOptions): void {
+  if (plan === true && dryRun === true) {
+    throw new HoldfastError('Usage', '--plan and --dry-run exclude each other.', {
+      hint: '--plan has the operator look at archive and target; --dry-run only prints what would be sent.',
+    });
+  }
+  if (plan !== true && (keep === true || output !== undefined)) {
+    throw new HoldfastError('Usage', '--keep and -o belong to --plan.');
+  }
+}
+
+function targetFrom({
+  targetDatabase,
+  targetHost,
+  targetSecret,
+  ownership,
+}: RestoreOptions): PostgresqlTarget | undefined {
+  const target: PostgresqlTarget = {
+    ...(targetHost === undefined ? {} : { host: targetHost }),
+    ...(targetDatabase === undefined ? {} : { database: targetDatabase }),
+    ...(targetSecret === undefined ? {} : { credentials: { secretRef: { name: targetSecret } } }),
+    ...(ownership === undefined ? {} : { ownership, privileges: 'Skip' }),
+  };
+  return Object.keys(target).length === 0 ? undefined : target;
+}
+
+export function identityReference(
+  name: string,
+  options: Pick<RestoreOptions, 'identity' | 'identityFile'>,
+): { name: string; key: string } | undefined {
   if (options.identityFile !== undefined) return { name: `${name}-identity`, key: IDENTITY_KEY };
   if (options.identity === undefined) return undefined;
   const [secret = '', key = IDENTITY_KEY] = options.identity.split('/');
   return { name: secret, key };
 }
 
-const WORKLOAD_WORDS: Readonly<Record<string, Workload['kind']>> = {
-  deployment: 'Deployment',
-  deployments: 'Deployment',
-  deploy: 'Deployment',
-  statefulset: 'StatefulSet',
-  statefulsets: 'StatefulSet',
-  sts: 'StatefulSet',
-};
-
-/** `deployment/web`, as kubectl names it. */
-function parseWorkload(text: string): Workload {
-  const [kind = '', name = '', ...rest] = text.split('/');
-  const found = WORKLOAD_WORDS[kind.toLowerCase()];
-  if (found === undefined || name === '' || rest.length > 0) {
-    throw new HoldfastError('Usage', `--scale-down ${text} is not understood.`, {
-      hint: 'Write deployment/NAME or statefulset/NAME.',
-    });
-  }
-  return { kind: found, name };
-}
-
 async function gather(
   session: Session,
-  backup: Backup,
+  backup: Backup | undefined,
   spec: RestoreSpec,
   options: RestoreOptions,
 ): Promise<PlanFacts> {
@@ -124,12 +162,23 @@ async function gather(
   return { backup, spec, workloads, key, identityFile: options.identityFile, namespace: session.namespace };
 }
 
+interface LookedAt extends KubeObject {
+  readonly spec: { readonly replicas?: number; readonly suspend?: boolean };
+}
+
 /** The operator scales it, not we: whoever may not look at Deployments may still restore. */
-async function asItIs(session: Session, workload: Workload): Promise<WorkloadNow> {
+export async function asItIs(session: Session, workload: Workload): Promise<WorkloadNow> {
   const place = { namespace: session.namespace, name: workload.name };
+  // Of a kind that the admin allowed beyond those we do not know what the API server calls it.
+  const kind: KindRef<LookedAt> | undefined = scalableKindOf(workload, [CRON_JOBS]);
+  if (kind === undefined) return { workload, replicas: 'unknown' };
   try {
-    const found = await session.cluster.get(WORKLOAD_KINDS[workload.kind], place);
-    return { workload, replicas: found === undefined ? undefined : (found.spec.replicas ?? 1) };
+    const found = await session.cluster.get(kind, place);
+    if (found === undefined) return { workload, replicas: undefined };
+    const [field, replicas] = isCronJob(workload)
+      ? ['suspend', found.spec.suspend === true ? 0 : 1]
+      : ['replicas', found.spec.replicas ?? 1];
+    return { workload, replicas, writers: writersOf(found.metadata.managedFields, ['spec', String(field)]) };
   } catch (caught) {
     if (!isForbidden(caught)) throw caught;
     return { workload, replicas: 'unknown' };
@@ -137,16 +186,16 @@ async function asItIs(session: Session, workload: Workload): Promise<WorkloadNow
 }
 
 /** As the operator chooses it: the one that the backup names, else the default one. */
-async function keyOf(session: Session, backup: Backup): Promise<BackupKey | undefined> {
+async function keyOf(session: Session, backup: Backup | undefined): Promise<BackupKey | undefined> {
   const keys = await session.cluster.list(KIND.backupKey, { namespace: session.namespace });
-  const { keyRef } = backup.spec;
+  const keyRef = backup?.spec.keyRef;
   return keys.find(({ metadata, spec }) =>
     keyRef === undefined ? spec.default === true : metadata.name === keyRef.name,
   );
 }
 
 /** The private key of a file, once it is known to open this archive. */
-async function identityFor(backup: Backup, path: string): Promise<string> {
+export async function identityFor(backup: Backup | undefined, path: string): Promise<string> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -155,13 +204,14 @@ async function identityFor(backup: Backup, path: string): Promise<string> {
   }
   const identities = parseIdentities(text);
   const own = (await recipientsOf(identities)).map(fingerprint);
-  const readers = backup.status?.keyFingerprints ?? [];
+  // Of an archive without a Backup only its manifest knows: a Job tells.
+  const readers = backup?.status?.keyFingerprints ?? [];
   if (readers.length > 0 && !own.some((each) => readers.includes(each))) {
     throw new HoldfastError(
       'WrongIdentity',
-      `${path} does not open Backup "${backup.metadata.name}": it is the key ${own.join(', ')}, and the archive is encrypted to ${readers.join(', ')}.`,
+      `${path} does not open Backup "${backup?.metadata.name}": it is the key ${own.join(', ')}, and the archive is encrypted to ${readers.join(', ')}.`,
       {
-        hint: `"kubectl holdfast inspect ${backup.metadata.name}" tells whose keys those are.`,
+        hint: `"kubectl holdfast inspect ${backup?.metadata.name}" tells whose keys those are.`,
       },
     );
   }
@@ -171,7 +221,8 @@ async function identityFor(backup: Backup, path: string): Promise<string> {
 async function confirm(cli: Cli, plan: PlanFacts, options: RestoreOptions): Promise<void> {
   if (options.yes === true) return;
   const { database, host } = targetOf(plan);
-  const what = database === undefined ? 'host to restore all databases of' : 'database to restore into';
+  const everything = plan.backup === undefined ? 'host to restore to' : 'host to restore all databases of';
+  const what = database === undefined ? everything : 'database to restore into';
   const name = database ?? host;
   if (!canAsk(cli)) {
     throw new HoldfastError(
@@ -188,7 +239,7 @@ async function confirm(cli: Cli, plan: PlanFacts, options: RestoreOptions): Prom
 }
 
 /** Owned by the Restore, so that it goes with it at the latest. */
-async function lendIdentity(session: Session, restored: Restore, identity: string): Promise<Secret> {
+export async function lendIdentity(session: Session, restored: Restore, identity: string): Promise<Secret> {
   const { name, uid } = restored.metadata;
   try {
     return await session.create(SECRET, {
@@ -207,12 +258,12 @@ async function lendIdentity(session: Session, restored: Restore, identity: strin
   }
 }
 
-async function end(
+export async function end(
   cli: Cli,
   session: Session,
   made: Restore,
   secret: Secret | undefined,
-  options: RestoreOptions,
+  options: Pick<RestoreOptions, 'wait'>,
 ): Promise<number> {
   const { namespace } = made.metadata;
   if (options.wait !== true) {
@@ -233,6 +284,9 @@ async function end(
   if (previousDatabases.length > 0) {
     const names = previousDatabases.map((each) => `"${each}"`).join(', ');
     cli.output.say(`The replaced databases are kept for ${ended.spec.keepPrevious ?? '24h'}: ${names}.`);
+  }
+  if (previousDatabase !== undefined || previousDatabases.length > 0) {
+    cli.output.say(`To undo: kubectl holdfast -n ${namespace} undo ${ended.metadata.name}`);
   }
   if (conditions?.some(({ reason }) => reason === 'AlreadyRestored')) {
     cli.output.warn('nothing was done: this very restore was live before. Another name restores again.');

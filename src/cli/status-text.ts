@@ -4,8 +4,9 @@ import type { BackupKey } from '../api/backup-key.ts';
 import type { BackupSchedule } from '../api/backup-schedule.ts';
 import type { BackupStore } from '../api/backup-store.ts';
 import type { Condition } from '../api/conditions.ts';
-import type { Restore } from '../api/restore.ts';
+import { isDrill, type Restore } from '../api/restore.ts';
 import { backupTable, newestFirst, paintedPhase } from './list.ts';
+import { shownSource } from './names.ts';
 import { estimateFor, type Progress, progressLine } from './progress.ts';
 import { detailOf, isOver, type Run } from './run.ts';
 import type { Paint } from './style.ts';
@@ -76,7 +77,8 @@ function keyTable({ keys }: World, { paint }: View): string | undefined {
   return table(['NAME', 'DEFAULT', 'READERS', 'READY'], rows);
 }
 
-function scheduleTable({ schedules }: World, { paint, now }: View): string | undefined {
+function scheduleTable({ schedules }: World, view: View): string | undefined {
+  const { paint, now } = view;
   if (schedules.length === 0) return undefined;
   const rows = schedules.map(({ metadata, spec, status }) => [
     metadata.name,
@@ -85,10 +87,19 @@ function scheduleTable({ schedules }: World, { paint, now }: View): string | und
     spec.suspend === true ? paint('yellow', 'suspended') : cell(status?.nextScheduleTime),
     age(status?.lastSuccessfulTime, now) ?? '-',
     failuresCell(status?.consecutiveFailures, paint),
+    drillCell(spec, status, view),
     cell(status?.keptBackups),
     readyCell(status?.conditions, paint),
   ]);
-  return table(['NAME', 'SCHEDULE', 'ZONE', 'NEXT', 'SUCCEEDED', 'FAILURES', 'KEPT', 'READY'], rows);
+  return table(['NAME', 'SCHEDULE', 'ZONE', 'NEXT', 'SUCCEEDED', 'FAILURES', 'DRILLED', 'KEPT', 'READY'], rows);
+}
+
+/** How long ago the last drill was, and how it ended. */
+function drillCell({ drill }: BackupSchedule['spec'], status: BackupSchedule['status'], { paint, now }: View): string {
+  const last = status?.lastDrill;
+  if (last === undefined) return drill === undefined ? '-' : 'not yet';
+  const ago = age(last.time, now) ?? '-';
+  return last.result === 'Failed' ? paint('red', `failed ${ago} ago`) : ago;
 }
 
 function failuresCell(failures: number | undefined, paint: Paint): string {
@@ -116,7 +127,7 @@ function restoreSection({ restores, backups }: World, view: View): string | unde
   const { shown, hidden } = shownOf(restores, view.recent);
   const rows = shown.map((restore) => [
     restore.metadata.name,
-    restore.spec.from.backupRef.name,
+    shownSource(restore),
     paintedPhase(restore, view.paint),
     cell(previousOf(restore)),
     cell(age(restore.metadata.creationTimestamp, view.now)),
@@ -147,7 +158,9 @@ function more(hidden: number, command: string): string[] {
   return hidden === 0 ? [] : [`  … and ${hidden} older: ${command}`];
 }
 
-function previousOf({ status }: Restore): string {
+function previousOf(restore: Restore): string {
+  const { status } = restore;
+  if (isDrill(restore)) return '(a drill)';
   const many = status?.previousDatabases ?? [];
   return status?.previousDatabase ?? (many.length === 0 ? '-' : `${many.length} databases`);
 }

@@ -4,6 +4,8 @@
  */
 import type { NewBackup } from '../api/backup.ts';
 import type { NewJob, NewLease, ObjectReference } from '../api/kubernetes.ts';
+import type { NewRestore } from '../api/restore.ts';
+import type { ScalableKind } from '../api/workloads.ts';
 import type { Failure } from '../lib/errors.ts';
 
 export type Action =
@@ -24,7 +26,7 @@ export type Action =
   /** Refused (a conflict, looked at again) when the workload changed since it was looked at, or is another one. */
   | {
       readonly action: 'scale';
-      readonly kind: 'Deployment' | 'StatefulSet';
+      readonly resource: ScalableKind;
       readonly namespace: string;
       readonly name: string;
       readonly uid: string;
@@ -32,10 +34,34 @@ export type Action =
       readonly resourceVersion: string;
       readonly replicas: number;
     }
-  /** Of a schedule. There already with the same schedule label: nothing. There otherwise: `AdoptionRefused`. */
+  /** The same for a CronJob, which has no count. */
+  | {
+      readonly action: 'suspend';
+      readonly namespace: string;
+      readonly name: string;
+      readonly uid: string;
+      readonly resourceVersion: string;
+      readonly suspend: boolean;
+    }
+  /**
+   * Writes annotations of a Lease of ours; `undefined` removes one. Refused (looked at again) where it is gone or somebody
+   * else's by now. Only its holder writes to a Lease, so the version that was looked at is no condition.
+   */
+  | {
+      readonly action: 'annotateLease';
+      readonly namespace: string;
+      readonly name: string;
+      readonly holderUid: string;
+      readonly annotations: Readonly<Record<string, string | undefined>>;
+    }
+  /** Of a schedule, or of a Restore. There already with the same label of it: nothing. There otherwise: `AdoptionRefused`. */
   | { readonly action: 'createBackup'; readonly backup: NewBackup }
   /** Gone, or another of that name: nothing. Its archive stays. */
   | { readonly action: 'deleteBackup'; readonly namespace: string; readonly name: string; readonly uid: string }
+  /** A drill of a schedule. There already, with our owner label: nothing. There with another's: `AdoptionRefused`. */
+  | { readonly action: 'createRestore'; readonly restore: NewRestore }
+  /** A drill that is over. Gone, or another of that name: nothing. */
+  | { readonly action: 'deleteRestore'; readonly namespace: string; readonly name: string; readonly uid: string }
   /** On the object that is being reconciled. There already: nothing. */
   | { readonly action: 'addFinalizer'; readonly finalizer: string }
   /** On the object that is being reconciled. Gone already: nothing. */

@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Backup, NewBackup } from '../api/backup.ts';
 import type { Job, KubeObject, Lease, NewObject } from '../api/kubernetes.ts';
 import { LABELS } from '../api/names.ts';
+import type { Restore } from '../api/restore.ts';
 import type { Cluster, DeleteOptions, Identity, Version } from '../kube/cluster.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
-import { KIND, type KindRef, kindOf, WORKLOAD_KINDS } from '../kube/kinds.ts';
+import { KIND, type KindRef, kindOf } from '../kube/kinds.ts';
 import { HoldfastError } from '../lib/errors.ts';
 import type { Action } from './action.ts';
 
@@ -36,10 +38,18 @@ export async function apply(action: Exclude<Action, { action: 'event' }>, target
       return remove(KIND.lease, action, { resourceVersion: action.resourceVersion }, hands);
     case 'scale':
       return scale(action, hands);
+    case 'suspend':
+      return suspend(action, hands);
+    case 'annotateLease':
+      return annotateLease(action, hands);
     case 'createBackup':
       return createBackup(action.backup, hands);
     case 'deleteBackup':
       return remove(KIND.backup, action, {}, hands);
+    case 'createRestore':
+      return createOwned<Restore>(action.restore, hands, adoptionRefused);
+    case 'deleteRestore':
+      return remove(KIND.restore, action, {}, hands);
     case 'addFinalizer':
       return setFinalizers(target, [...new Set([...target.finalizers, action.finalizer])], hands);
     case 'removeFinalizer':
@@ -71,7 +81,7 @@ async function createOwned<T extends KubeObject>(
   }
 }
 
-/** Taken by a Backup of the same schedule: an earlier pass, or the lost answer of this one, made it. */
+/** Taken by a Backup of the same schedule, or of the same Restore: an earlier pass, or the lost answer of this one, made it. */
 async function createBackup(backup: NewBackup, { cluster, learn }: Hands): Promise<void> {
   try {
     learn(await cluster.create<Backup>(backup));
@@ -79,8 +89,8 @@ async function createBackup(backup: NewBackup, { cluster, learn }: Hands): Promi
     if (!isAlreadyExists(error)) throw error;
     const found = await cluster.get(KIND.backup, backup.metadata);
     if (found === undefined) throw error;
-    if (found.metadata.labels?.[LABELS.schedule] !== backup.metadata.labels?.[LABELS.schedule])
-      throw adoptionRefused(backup);
+    const label = (name: string) => found.metadata.labels?.[name] === backup.metadata.labels?.[name];
+    if (!label(LABELS.schedule) || !label(LABELS.owner)) throw adoptionRefused(backup);
     learn(found);
   }
 }
@@ -117,8 +127,27 @@ async function remove(kind: KindRef, object: Identity, options: DeleteOptions, {
 
 /** The count is written only where the workload is the one that was looked at, unchanged since. */
 async function scale(action: Action & { action: 'scale' }, { cluster }: Hands): Promise<void> {
-  const { kind, namespace, name, uid, resourceVersion, replicas } = action;
-  await cluster.setScale(WORKLOAD_KINDS[kind], { namespace, name, uid, resourceVersion }, replicas);
+  const { resource, namespace, name, uid, resourceVersion, replicas } = action;
+  await cluster.setScale(resource, { namespace, name, uid, resourceVersion }, replicas);
+}
+
+async function suspend(action: Action & { action: 'suspend' }, { cluster }: Hands): Promise<void> {
+  const { namespace, name, uid, resourceVersion } = action;
+  await cluster.setSuspend({ namespace, name, uid, resourceVersion }, action.suspend);
+}
+
+async function annotateLease(action: Action & { action: 'annotateLease' }, { cluster, learn }: Hands): Promise<void> {
+  const { namespace, name, holderUid, annotations } = action;
+  const found = await cluster.get<Lease>(KIND.lease, { namespace, name });
+  if (found?.spec?.holderIdentity !== holderUid) {
+    throw new HoldfastError('LeaseLost', `Lease ${namespace}/${name} is not ours any more.`, { outlook: 'retry' });
+  }
+  const wanted = Object.entries({ ...found.metadata.annotations, ...annotations }).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
+  if (isDeepStrictEqual(Object.fromEntries(wanted), found.metadata.annotations)) return;
+  const metadata = { ...found.metadata, annotations: Object.fromEntries(wanted) };
+  learn(await cluster.updateLease({ ...found, metadata }, found.spec));
 }
 
 async function setFinalizers(target: Target, wanted: readonly string[], { cluster, learn }: Hands): Promise<void> {

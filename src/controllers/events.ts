@@ -16,7 +16,17 @@ interface Reported {
 }
 
 /** Conditions whose being so is bad news. */
-const BAD: Readonly<Record<string, Condition['status']>> = { Failed: 'True', Stalled: 'True', Ready: 'False' };
+const BAD: Readonly<Record<string, Condition['status']>> = {
+  Failed: 'True',
+  Stalled: 'True',
+  Ready: 'False',
+  Forced: 'True',
+  Drilled: 'False',
+  ScaleContested: 'True',
+};
+
+/** Good news that somebody may have hoped to be other: nothing was done, and the condition says the way on. */
+const UNHOPED: ReadonlySet<string> = new Set(['AlreadyRestored']);
 
 /**
  * An event for each reason that a condition has and had not before, unless `told` has it already. Several conditions of
@@ -29,7 +39,7 @@ export function transitions(before: object | undefined, after: object, told: rea
   for (const { type, status, reason, message } of conditions) {
     const known = old.some((o) => o.type === type && o.status === status && o.reason === reason);
     if (known || told.some((event) => event.reason === reason)) continue;
-    const isBad = BAD[type] === status || failure?.reason === reason;
+    const isBad = BAD[type] === status || failure?.reason === reason || UNHOPED.has(reason);
     if (isBad || !events.has(reason)) events.set(reason, { type: isBad ? 'Warning' : 'Normal', reason, note: message });
   }
   return [...events.values()];

@@ -4,6 +4,7 @@ import type { ObjectMeta } from '../api/meta.ts';
 import { ANNOTATIONS, databaseLockName, LABELS, MANAGED_BY, scaleLeaseName, serverLabel } from '../api/names.ts';
 import type { PostgresqlAddress } from '../api/postgresql.ts';
 import type { Workload } from '../api/restore.ts';
+import { isCronJob, type ScalableKind, workloadArgument } from '../api/workloads.ts';
 import type { Action } from './action.ts';
 
 /** The object of ours that holds a Lease, or wants it. */
@@ -25,8 +26,14 @@ export interface LeaseFacts {
   readonly holderAlive: boolean;
   /** Where it is not the very Lease that is wanted but one in its way: what it is on, `host:port/database` or `host:port/*`. */
   readonly elsewhere?: string;
-  /** On a scale Lease: the count to return to. */
+  /** On a scale Lease: the count to return to; of a CronJob 0 where it was suspended, else 1. */
   readonly replicas?: number;
+  /** On a scale Lease: since when the workload is at zero by our own hand; absent while it still has to go there. */
+  readonly atZero?: Date;
+  /** On a scale Lease: how often somebody else wrote the count since we took it. */
+  readonly contests?: number;
+  /** On a scale Lease: who that was, the last time, in words. */
+  readonly contestedBy?: string;
   readonly acquired?: Date;
 }
 
@@ -43,11 +50,18 @@ export function databaseLock(namespace: string, address: PostgresqlAddress, hold
  * Lock and memory in one create: who scales the workload, and the count to return to. In the workload's namespace, so
  * that whoever can see the workload can read how to bring it back, even when the operator and its kinds are gone.
  */
-export function scaleLease(workload: Workload, replicas: number, holder: Holder): NewLease {
+export function scaleLease(workload: Workload, resource: ScalableKind, replicas: number, holder: Holder): NewLease {
   return lease(holder.metadata.namespace, scaleLeaseName(workload), holder, {
-    [ANNOTATIONS.workload]: `${workload.kind}/${workload.name}`,
-    [ANNOTATIONS.replicas]: String(replicas),
+    [ANNOTATIONS.workload]: workloadArgument(resource, workload.name),
+    ...countAnnotation(workload, replicas),
   });
+}
+
+/** The count to return to, as a scale Lease says it. */
+export function countAnnotation(workload: Workload, replicas: number): Record<string, string> {
+  return isCronJob(workload)
+    ? { [ANNOTATIONS.suspend]: String(replicas === 0) }
+    : { [ANNOTATIONS.replicas]: String(replicas) };
 }
 
 function lease(
@@ -78,7 +92,11 @@ function lease(
 
 export function leaseFacts(found: Lease, holderAlive: boolean): LeaseFacts {
   const { metadata, spec } = found;
-  const replicas = Number.parseInt(metadata.annotations?.[ANNOTATIONS.replicas] ?? '', 10);
+  const { annotations } = metadata;
+  const replicas = countOf(annotations?.[ANNOTATIONS.replicas]) ?? COUNTS[annotations?.[ANNOTATIONS.suspend] ?? ''];
+  const contests = countOf(annotations?.[ANNOTATIONS.contests]);
+  const atZero = new Date(annotations?.[ANNOTATIONS.atZero] ?? '');
+  const contestedBy = annotations?.[ANNOTATIONS.contestedBy];
   return {
     namespace: metadata.namespace ?? '',
     name: metadata.name,
@@ -88,8 +106,19 @@ export function leaseFacts(found: Lease, holderAlive: boolean): LeaseFacts {
     holder: metadata.annotations?.[ANNOTATIONS.holder] ?? 'somebody unknown',
     holderAlive,
     acquired: new Date(metadata.creationTimestamp),
-    ...(Number.isInteger(replicas) && replicas >= 0 ? { replicas } : {}),
+    ...(replicas === undefined ? {} : { replicas }),
+    ...(contests === undefined ? {} : { contests }),
+    ...(Number.isNaN(atZero.getTime()) ? {} : { atZero }),
+    ...(contestedBy === undefined ? {} : { contestedBy }),
   };
+}
+
+/** What a CronJob's `suspend` was stands for a count. */
+const COUNTS: Readonly<Record<string, number>> = { true: 0, false: 1 };
+
+/** Anybody may write an annotation. */
+function countOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^[0-9]{1,10}$/.test(text) ? Number(text) : undefined;
 }
 
 export function releaseOf(found: LeaseFacts): Action {

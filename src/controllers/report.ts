@@ -1,10 +1,17 @@
 import Type from 'typebox';
 import { Check } from 'typebox/value';
+import { ComparisonSchema } from '../api/comparison.ts';
 import { ByteCount, Digest } from '../api/digest.ts';
 import { FailureSchema } from '../api/failure.ts';
 import type { Command, Report } from '../api/task.ts';
 
 const text = (maxLength: number) => Type.String({ maxLength });
+const instant = () => Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$' });
+const SWAPPED = Type.Object({ previousDatabase: Type.Optional(text(63)) });
+const CHECKED = Type.Array(Type.Object({ name: text(63), passed: Type.Boolean(), found: Type.Optional(text(256)) }), {
+  maxItems: 32,
+});
+const counts = () => ({ bytes: ByteCount(), tables: ByteCount(), rows: ByteCount() });
 const RESULTS = {
   probe: Type.Object({ conditionalWrites: Type.Boolean() }),
   backup: Type.Object({
@@ -13,7 +20,8 @@ const RESULTS = {
     keyFingerprints: Type.Array(text(128), { maxItems: 16 }),
     server: Type.Object({ engine: text(64), version: text(256) }),
     tool: text(256),
-    verifiedTime: Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$' }),
+    verifiedTime: instant(),
+    dataTime: Type.Optional(instant()),
   }),
   plan: Type.Object({
     refusals: Type.Array(FailureSchema),
@@ -22,12 +30,38 @@ const RESULTS = {
     databaseExists: Type.Boolean(),
     objects: ByteCount(),
     bytesNeeded: ByteCount(),
+    compatibility: Type.Optional(Type.Array(ComparisonSchema, { maxItems: 8 })),
+    warnings: Type.Optional(Type.Array(text(4096))),
+    notes: Type.Optional(Type.Array(text(4096))),
   }),
-  restore: Type.Object({ previousDatabase: Type.Optional(text(63)) }),
+  load: Type.Object({ live: Type.Optional(SWAPPED) }),
+  check: Type.Object({ checks: CHECKED }),
+  swap: SWAPPED,
   cleanup: Type.Object({ restored: Type.Boolean(), previousDatabase: Type.Optional(text(63)) }),
+  catalog: Type.Object({
+    manifestDigest: Digest(),
+    cluster: text(253),
+    namespace: text(253),
+    backup: Type.Object({ name: text(253), uid: text(64) }),
+    dataTime: instant(),
+    server: Type.Object({ engine: text(64), version: text(256) }),
+    scope: Type.Enum(['Database', 'Instance']),
+    verification: Type.Object({ level: text(64), time: instant() }),
+    database: Type.Optional(text(63)),
+  }),
   prune: Type.Object({
     removed: Type.Array(Type.Integer({ minimum: 0, maximum: 100 }), { maxItems: 100 }),
     failure: Type.Optional(FailureSchema),
+  }),
+  examine: Type.Object({ refusals: Type.Array(FailureSchema), major: ByteCount(), bytesNeeded: ByteCount() }),
+  drill: Type.Object({
+    server: text(256),
+    seconds: ByteCount(),
+    totals: Type.Object({ databases: ByteCount(), ...counts() }),
+    databases: Type.Optional(Type.Array(Type.Object({ name: text(63), ...counts() }), { maxItems: 10 })),
+    largest: Type.Array(Type.Object({ table: text(256), rows: ByteCount() }), { maxItems: 10 }),
+    checks: CHECKED,
+    notes: Type.Optional(Type.Array(text(2000), { maxItems: 32 })),
   }),
 } as const satisfies Record<Command, unknown>;
 

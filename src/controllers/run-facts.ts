@@ -1,7 +1,7 @@
 /** What Jobs and their pods tell of the runs that were made for one object of ours. Pure. */
-import type { Job, Pod } from '../api/kubernetes.ts';
+import type { ContainerStatus, Job, JobCondition, Pod } from '../api/kubernetes.ts';
 import { LABELS } from '../api/names.ts';
-import { type Command, type Report, type ResultOf, TASK_ANNOTATION, type Task } from '../api/task.ts';
+import { type Command, EXIT_CODES, type Report, type ResultOf, TASK_ANNOTATION, type Task } from '../api/task.ts';
 import type { Failure } from '../lib/errors.ts';
 import type { Purpose } from '../manifests/runner-job.ts';
 import { parseReport } from './report.ts';
@@ -17,9 +17,9 @@ export interface RunFacts {
   readonly attempt: number;
   readonly name: string;
   readonly job?: { readonly uid: string; readonly created: Date; readonly leaving: boolean };
-  /** `active`: the Job is not over. `gone`: there is no Job (any more). */
+  /** `active`: the Job is not over, nor is it certain to end. `gone`: there is no Job (any more). */
   readonly state: 'active' | 'succeeded' | 'failed' | 'gone';
-  /** When the Job ended; absent while it is active or gone. */
+  /** When the Job, or the pod that settles it, ended; absent while it is active or gone. */
   readonly ended?: Date;
   /** Pods that have not come to an end, those being deleted included. */
   readonly livingPods: number;
@@ -39,10 +39,15 @@ const COMMAND_OF: Readonly<Record<Purpose, Command>> = {
   probe: 'probe',
   backup: 'backup',
   plan: 'plan',
-  restore: 'restore',
+  load: 'load',
+  check: 'check',
+  swap: 'swap',
   cleanup: 'cleanup',
   expire: 'cleanup',
+  catalog: 'catalog',
   prune: 'prune',
+  examine: 'examine',
+  drill: 'drill',
 };
 
 /** Every run of one owner, oldest attempt first. */
@@ -108,14 +113,7 @@ function facts(run: { purpose: Purpose; attempt: number; job?: Job; pods: Pod[] 
   const condition = job?.status?.conditions?.find(
     ({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True',
   );
-  const state =
-    job === undefined
-      ? 'gone'
-      : condition === undefined
-        ? 'active'
-        : condition.type === 'Complete'
-          ? 'succeeded'
-          : 'failed';
+  const { state, ended } = endOfRun(job, condition, settledBy(pods.at(-1), COMMAND_OF[run.purpose]));
   const report = pods
     .map((pod) => parseReport(COMMAND_OF[run.purpose], endOf(pod)?.message))
     .findLast((found) => found !== undefined);
@@ -136,9 +134,7 @@ function facts(run: { purpose: Purpose; attempt: number; job?: Job; pods: Pod[] 
           },
         }),
     state,
-    ...(condition === undefined
-      ? {}
-      : { ended: new Date(condition.lastTransitionTime ?? job?.metadata.creationTimestamp ?? 0) }),
+    ...(ended === undefined ? {} : { ended }),
     livingPods: pods.filter(isAlive).length,
     started: pods.some((pod) => containerOf(pod)?.state?.running !== undefined || endOf(pod) !== undefined),
     ...(report === undefined ? {} : { report }),
@@ -146,6 +142,37 @@ function facts(run: { purpose: Purpose; attempt: number; job?: Job; pods: Pod[] 
     ...(serviceAccount === undefined ? {} : { serviceAccount }),
     ...(trouble === undefined ? {} : { trouble }),
   };
+}
+
+type EndOfRun = Pick<RunFacts, 'state' | 'ended'>;
+
+function endOfRun(job: Job | undefined, condition: JobCondition | undefined, settled: EndOfRun | undefined): EndOfRun {
+  if (job === undefined) return { state: 'gone' };
+  if (condition === undefined) return settled ?? { state: 'active' };
+  return {
+    state: condition.type === 'Complete' ? 'succeeded' : 'failed',
+    ended: new Date(condition.lastTransitionTime ?? job.metadata.creationTimestamp),
+  };
+}
+
+/** Exit codes after which the Job's failure policy (manifests/runner-job.ts) leaves no choice: no further pod is made. */
+const SETTLING: ReadonlyMap<number, RunFacts['state']> = new Map([
+  [EXIT_CODES.ok, 'succeeded'],
+  [EXIT_CODES.notReady, 'failed'],
+  [EXIT_CODES.failed, 'failed'],
+]);
+
+/**
+ * What a pod that has ended makes of its Job. The Job controller gathers news of pods for a second before it says the same, and an
+ * app at zero waits for each. After any other end (a drain, a kill) only the Job knows whether there will be another pod.
+ */
+function settledBy(pod: Pod | undefined, command: Command): EndOfRun | undefined {
+  const end = pod === undefined || isAlive(pod) ? undefined : endOf(pod);
+  if (end === undefined || parseReport(command, end.message) === undefined) return undefined;
+  const state = SETTLING.get(end.exitCode);
+  return state === undefined
+    ? undefined
+    : { state, ended: new Date(end.finishedAt ?? pod?.metadata.creationTimestamp ?? 0) };
 }
 
 function serviceAccountOf(job: Job | undefined): string | undefined {
@@ -176,10 +203,7 @@ function taskOf(job: Job | undefined, pod: Pod | undefined): Task | undefined {
   }
 }
 
-function troubleOf(
-  pod: Pod | undefined,
-  condition: { readonly type: string; readonly reason?: string; readonly message?: string } | undefined,
-): Failure | undefined {
+function troubleOf(pod: Pod | undefined, condition: JobCondition | undefined): Failure | undefined {
   const end = pod === undefined ? undefined : endOf(pod);
   if (end?.reason === 'OOMKilled') {
     return {
@@ -193,6 +217,23 @@ function troubleOf(
       reason: 'DeadlineExceeded',
       message: 'The Job ran longer than activeDeadlineSeconds allows.',
       hint: 'Give spec.activeDeadlineSeconds a larger value in a new object, or find out what it waited for: kubectl logs of its pod.',
+    };
+  }
+  if (pod?.status?.reason === 'Evicted') {
+    return {
+      reason: 'Evicted',
+      message: `The runner's pod was evicted: ${pod.status.message ?? 'the node was short of something'}`,
+      hint: 'A drill that needs more disk than target.ephemeral.storage.size allows ends so, and any pod of a node that is full.',
+    };
+  }
+  const failed = pod?.status?.initContainerStatuses?.find(
+    ({ state }) => state?.terminated !== undefined && state.terminated.exitCode !== 0,
+  );
+  if (condition?.type === 'Failed' && end === undefined && failed !== undefined) {
+    return {
+      reason: 'ServerNotMade',
+      message: `The server of the drill could not be made: its container "${failed.name}" ended with exit code ${failed.state?.terminated?.exitCode}${lastWordsOf(failed)}.`,
+      hint: "The image must have initdb and postgres on its path, and run as the user of the chart's drill.runAsUser: see target.ephemeral.image.",
     };
   }
   if (condition?.type === 'Failed') {
@@ -209,13 +250,28 @@ function troubleOf(
   return pod === undefined ? undefined : startTroubleOf(pod);
 }
 
-/** Why a pod has not begun to run. */
+const STARTING: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
+
+/** Enough for the cause; a condition has room for little more. */
+const WORDS = 500;
+
+/** Of the server of a drill, and of what makes it: they have no report, so their last lines are what they say. */
+function lastWordsOf(container: ContainerStatus | undefined): string {
+  const end = container?.state?.terminated ?? container?.lastState?.terminated;
+  const words = (end?.message ?? '').trim().split('\n').slice(-3).join(' ').slice(-WORDS);
+  if (end?.reason === 'OOMKilled') return '; it was killed because it used more memory than its limit';
+  return words === '' || container?.name === 'runner' ? '' : `; it said: ${words}`;
+}
+
+/** Why a pod has not begun to run. Of a drill also why its server has not. */
 function startTroubleOf(pod: Pod): Failure | undefined {
-  const waiting = containerOf(pod)?.state?.waiting;
-  if (waiting?.reason !== undefined && waiting.reason !== 'ContainerCreating' && waiting.reason !== 'PodInitializing') {
+  for (const container of [...(pod.status?.initContainerStatuses ?? []), containerOf(pod)]) {
+    const waiting = container?.state?.waiting;
+    if (waiting?.reason === undefined || STARTING.has(waiting.reason)) continue;
+    const whose = container?.name === 'runner' ? "The runner's container" : `The container "${container?.name}"`;
     return {
       reason: waiting.reason,
-      message: `The runner's container does not start: ${waiting.message ?? waiting.reason}`,
+      message: `${whose} does not start: ${waiting.message ?? waiting.reason}${lastWordsOf(container)}`,
       hint: `kubectl describe pod ${pod.metadata.name} tells more.`,
     };
   }

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { RestoreChoices } from '../api/choices.ts';
 import type { TlsMode } from '../api/postgresql.ts';
 import type { Selection } from '../api/postgresql-selection.ts';
 import type {
@@ -9,6 +10,7 @@ import type {
   RunIdentity,
   ServerAccess,
 } from '../api/task.ts';
+import type { UndoneRestore } from '../api/undone.ts';
 import type { DatabaseContents, DatabaseProperties, InstanceContents } from '../archive/contents.ts';
 import type { Failure } from '../lib/errors.ts';
 
@@ -95,6 +97,20 @@ export interface TargetPlan {
   readonly server: string;
   readonly databaseExists: boolean;
   readonly objects: number;
+  /** What stands in nobody's way and may not be what is wanted, in sentences. */
+  readonly warnings?: readonly string[];
+  /** True: what is restored joins what the live database has, by {@link Target.addTo}, and nothing is swapped. */
+  readonly inPlace?: boolean;
+  /** What else a person would want to know beforehand, in sentences. */
+  readonly notes?: readonly string[];
+}
+
+/** What became of the objects of a live database and of an archive, in words that people know them by. */
+export interface ObjectsReport {
+  readonly added: readonly string[];
+  /** Were there, and are as they were. */
+  readonly kept: readonly string[];
+  readonly replaced: readonly string[];
 }
 
 export interface SwapOutcome {
@@ -114,6 +130,16 @@ export interface Target extends AsyncDisposable {
   /** Loads one dump into the scratch database. On failure the program is killed, never merely ended. */
   load(): WritingProgram;
   /**
+   * Where the plan is in place: loads one dump into the live database, all of it in one commit before the fence, or nothing.
+   * `report` once it is done.
+   */
+  addTo(fence: Date): WritingProgram & { report(): ObjectsReport };
+  /**
+   * The only column of the only row of a query on the scratch database, as text; it cannot change anything. Throws what the
+   * database says against the query.
+   */
+  ask(sql: string, deadline: Date): Promise<string>;
+  /**
    * Puts the scratch database in the live one's place, in one commit. Throws and changes nothing when that cannot be
    * before the fence.
    */
@@ -123,12 +149,16 @@ export interface Target extends AsyncDisposable {
   dropPrevious(): Promise<void>;
 }
 
-export interface TargetRequest extends Pick<RestoreBase, 'onConflict' | 'scratchDatabase' | 'previousDatabase'> {
+export interface TargetRequest
+  extends Pick<RestoreBase, 'onConflict' | 'scratchDatabase' | 'previousDatabase'>,
+    RestoreChoices {
   readonly run: RestoreIdentity;
   /** Major version of the server that was dumped. */
   readonly sourceMajor: number;
   /** Properties of the database that was dumped: used where there is no live database to take them from. */
   readonly contents: DatabaseContents;
+  /** Feeds the dump, from its beginning, to a program that is done when it has seen enough. For plans that depend on what is in it. */
+  begin?(program: WritingProgram): Promise<void>;
 }
 
 export interface InstancePlan extends TargetPlan {
@@ -144,13 +174,74 @@ export interface InstanceTarget extends AsyncDisposable {
   /** Makes the roles that are missing. Those that are there stay as they are. */
   makeRoles(): Promise<void>;
   /** One of {@link databases}. */
-  database(name: string): Pick<Target, 'createScratch' | 'load'>;
+  database(name: string): Pick<Target, 'createScratch' | 'load' | 'ask'>;
   swap(fence: Date): Promise<{ readonly previousDatabases: readonly string[] }>;
   dropPrevious(): Promise<void>;
 }
 
-export interface InstanceRequest extends Omit<TargetRequest, 'contents' | 'previousDatabase'> {
+export interface InstanceRequest extends Omit<TargetRequest, 'contents' | 'previousDatabase' | 'begin'> {
   readonly contents: InstanceContents;
+}
+
+export interface UndoRequest {
+  readonly run: RestoreIdentity;
+  readonly undone: UndoneRestore;
+}
+
+export interface UndoPlan extends TargetPlan {
+  /** Which database goes live, and what becomes of the one that is, in sentences. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * A server on which the databases that a restore replaced go live again: connected, locked against a second operation. All of
+ * them go live in one commit, or none does.
+ */
+export interface UndoTarget extends AsyncDisposable {
+  /** What is kept, and every right that will be used; `PreviousGone` is a refusal. Changes nothing. */
+  plan(): Promise<UndoPlan>;
+  /** As {@link Target.swap}. What was live is kept, so that an undo can be undone. */
+  swap(fence: Date): Promise<Omit<CleanupOutcome, 'restored'>>;
+  /** Safe to repeat. */
+  dropPrevious(): Promise<void>;
+}
+
+/** What an archive needs of a server and does not bring along itself. */
+export interface Requirements {
+  readonly roles: readonly string[];
+  readonly tablespaces: readonly string[];
+}
+
+/** Takes a dump from its beginning and may have enough, and be done, before its end. */
+export interface RequirementsReader extends WritingProgram {
+  /** Complete once `done` has resolved. */
+  found(): Requirements;
+}
+
+/** What is in a database, counted and not estimated. */
+export interface Census {
+  readonly bytes: number;
+  /** Those with most rows first. */
+  readonly tables: readonly { readonly schema: string; readonly name: string; readonly rows: number }[];
+}
+
+/**
+ * A server that was made for one archive and goes with it: we are its superuser, and nobody else is there. So what an
+ * archive needs is simply made.
+ */
+export interface ThrowawayServer extends AsyncDisposable {
+  readonly server: { readonly version: string; readonly major: number };
+  readRequirements(): RequirementsReader;
+  /** Makes what is missing; `archived` are the roles of a whole server as they were. What is there stays. */
+  furnish(needs: Requirements, archived?: Pick<InstanceContents, 'roles' | 'memberships'>): Promise<void>;
+  /** Makes a database as one that was dumped, with what it needs of the server. Returns what could not be as it was, in sentences. */
+  create(database: string, properties: DatabaseProperties): Promise<readonly string[]>;
+  load(database: string): WritingProgram;
+  /** As {@link Target.ask}. */
+  ask(database: string, sql: string, deadline: Date): Promise<string>;
+  /** What a dump does not carry, given to a database that was loaded: privileges on it, settings, its comment. */
+  dress(database: string, properties: DatabaseProperties): Promise<void>;
+  census(database: string): Promise<Census>;
 }
 
 /** See CleanupTask. */
@@ -172,5 +263,8 @@ export interface Engine {
     request: InstanceRequest,
     context: EngineContext,
   ): Promise<InstanceTarget>;
+  openUndo(server: ServerAccess, login: Login, request: UndoRequest, context: EngineContext): Promise<UndoTarget>;
   cleanUp(task: CleanupTask, login: Login, context: EngineContext): Promise<CleanupOutcome>;
+  /** Throws a `retry` HoldfastError while it does not answer. */
+  openThrowaway(server: ServerAccess, login: Login, context: EngineContext): Promise<ThrowawayServer>;
 }

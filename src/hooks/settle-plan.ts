@@ -102,12 +102,17 @@ function leftAsleep(asleep: readonly TakenWorkload[], isOperatorAlive: boolean):
   });
 }
 
+/** As `workloadArgument` names one. */
+const CRON_JOB = 'cronjobs.batch/';
+
 /** One line that a person can paste. The runner first: it must not replace the database under an app that runs. */
 function recovery({ namespace, workload, replicas, lease, jobs }: TakenWorkload): string {
   const kubectl = `kubectl --namespace ${namespace}`;
   return [
     ...jobs.map((job) => `${kubectl} delete job ${job} --cascade=foreground`),
-    `${kubectl} scale ${workload.toLowerCase()} --replicas=${replicas ?? '<count>'}`,
+    workload.startsWith(CRON_JOB)
+      ? `${kubectl} patch ${workload} --patch '{"spec":{"suspend":${replicas === 0}}}'`
+      : `${kubectl} scale ${workload.toLowerCase()} --replicas=${replicas ?? '<count>'}`,
     `${kubectl} delete lease ${lease}`,
   ].join(' && ');
 }

@@ -1,11 +1,12 @@
 /** Before an uninstall, while the operator still runs: ends what must not be left half-way. */
 import { isTrue } from '../api/conditions.ts';
-import type { Job, KubeObject, Lease } from '../api/kubernetes.ts';
+import type { CronJob, Job, KubeObject, Lease } from '../api/kubernetes.ts';
 import { ANNOTATIONS, FINALIZERS, LABELS, MANAGED_BY, scratchDatabaseName } from '../api/names.ts';
 import type { Restore } from '../api/restore.ts';
+import { isCronJob, type ScalableKind, workloadNamed } from '../api/workloads.ts';
 import type { Cluster } from '../kube/cluster.ts';
 import { isConflict, isForbidden, isNotFound, KubeError } from '../kube/errors.ts';
-import { KIND, type KindRef, WORKLOAD_KINDS } from '../kube/kinds.ts';
+import { KIND, type KindRef } from '../kube/kinds.ts';
 import { LEADER_LEASE } from '../kube/leader.ts';
 import { HoldfastError, messageOf } from '../lib/errors.ts';
 import { monotonic } from '../platform/clock.ts';
@@ -19,6 +20,8 @@ export interface SettleOptions {
   readonly namespace: string;
   /** The namespaces that the operator looks after; absent: all of them. */
   readonly watched?: readonly string[];
+  /** Kinds that restores may take to zero, beyond Deployments and StatefulSets. */
+  readonly scalableKinds?: readonly ScalableKind[];
   /** A sentence for the person who reads the Job's log. */
   readonly say: (sentence: string) => void;
   /** Milliseconds, counted from any fixed point. */
@@ -115,29 +118,47 @@ function toSettle({ metadata, status }: Restore): RestoreToSettle {
 async function takenBy(
   { metadata, spec }: Lease,
   jobs: readonly Job[],
-  { cluster }: SettleOptions,
+  options: SettleOptions,
 ): Promise<TakenWorkload | undefined> {
   const workload = metadata.annotations?.[ANNOTATIONS.workload] ?? '';
-  const [kind = '', name = ''] = workload.split('/');
   const { namespace = '' } = metadata;
-  if (!isWorkloadKind(kind) || name === '') return undefined;
-  const scale = await cluster.getScale(WORKLOAD_KINDS[kind], { namespace, name });
-  const replicas = Number.parseInt(metadata.annotations?.[ANNOTATIONS.replicas] ?? '', 10);
+  if (workload === '') return undefined;
   const holder = spec?.holderIdentity ?? '';
   return {
     namespace,
     lease: metadata.name,
     workload,
-    replicas: Number.isInteger(replicas) && replicas >= 0 ? replicas : undefined,
+    replicas: countOf(metadata.annotations),
     holder,
     holderName: metadata.annotations?.[ANNOTATIONS.holder] ?? 'a restore that is not known any more',
-    current: scale === undefined ? undefined : (scale.spec.replicas ?? 0),
+    current: await countNow(workload, namespace, options),
     jobs: jobs.filter((job) => job.metadata.labels?.[LABELS.owner] === holder && isUnderWay(job)).map(nameOf),
   };
 }
 
-function isWorkloadKind(kind: string): kind is keyof typeof WORKLOAD_KINDS {
-  return Object.hasOwn(WORKLOAD_KINDS, kind);
+/** The count to return to; of a CronJob 0 where it was suspended, else 1. */
+function countOf(annotations: Readonly<Record<string, string>> = {}): number | undefined {
+  const replicas = Number.parseInt(annotations[ANNOTATIONS.replicas] ?? '', 10);
+  if (Number.isInteger(replicas) && replicas >= 0) return replicas;
+  const suspended = annotations[ANNOTATIONS.suspend];
+  return suspended === undefined ? undefined : Number(suspended !== 'true');
+}
+
+/** Of a kind that the chart does not allow any more nobody here may ask: then it is told as one at zero. */
+async function countNow(
+  workload: string,
+  namespace: string,
+  { cluster, scalableKinds = [] }: SettleOptions,
+): Promise<number | undefined> {
+  const named = workloadNamed(workload, scalableKinds);
+  if (named === undefined) return 0;
+  const place = { namespace, name: named.name };
+  if (!isCronJob(named.resource)) {
+    const scale = await cluster.getScale(named.resource, place);
+    return scale === undefined ? undefined : (scale.spec.replicas ?? 0);
+  }
+  const cronJob = await cluster.get<CronJob>(KIND.cronJob, place);
+  return cronJob === undefined ? undefined : Number(cronJob.spec.suspend !== true);
 }
 
 function isUnderWay({ status }: Job): boolean {

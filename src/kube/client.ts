@@ -1,4 +1,4 @@
-import type { KubeObject, Lease, LeaseSpec, NewObject, Scale } from '../api/kubernetes.ts';
+import type { CronJob, KubeObject, Lease, LeaseSpec, NewObject, Scale } from '../api/kubernetes.ts';
 import { FIELD_MANAGER } from '../api/meta.ts';
 import type { Cluster, DeleteOptions, EventReport, Identity, ListOptions, Place, Version } from './cluster.ts';
 import { isAlreadyExists, isNotFound } from './errors.ts';
@@ -76,6 +76,14 @@ export class KubeCluster implements Cluster {
     return this.write<Scale>('PUT', objectPath(kind, seen, 'scale'), {
       query: { fieldManager: FIELD_MANAGER },
       body: { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: versionMeta(seen), spec: { replicas } },
+    });
+  }
+
+  setSuspend(seen: Version, suspend: boolean): Promise<CronJob> {
+    return this.write<CronJob>('PATCH', objectPath(KIND.cronJob, seen), {
+      query: { fieldManager: FIELD_MANAGER },
+      body: { metadata: versionMeta(seen), spec: { suspend } },
+      contentType: 'application/merge-patch+json',
     });
   }
 

@@ -1,4 +1,4 @@
-import type { KubeObject, Lease, LeaseSpec, NewObject, ObjectReference, Scale } from '../api/kubernetes.ts';
+import type { CronJob, KubeObject, Lease, LeaseSpec, NewObject, ObjectReference, Scale } from '../api/kubernetes.ts';
 import type { KindRef } from './kinds.ts';
 
 /** An object by its place; for a cluster-scoped one the namespace is empty. */
@@ -77,7 +77,10 @@ export interface Cluster {
   /** Refused (`isConflict`) when the workload is another one or was changed since it was looked at. */
   setScale(kind: KindRef, seen: Version, replicas: number): Promise<Scale>;
 
-  /** Refused (`isConflict`) when somebody else was quicker. Labels and annotations stay. */
+  /** Refused (`isConflict`) when the CronJob is another one or was changed since it was looked at. Its other fields stay. */
+  setSuspend(seen: Version, suspend: boolean): Promise<CronJob>;
+
+  /** Refused (`isConflict`) when somebody else was quicker. Labels and annotations become those of `seen`. */
   updateLease(seen: Lease, spec: LeaseSpec): Promise<Lease>;
 
   /** Tells people; the name is derived from the content and `at`, so a repetition adds nothing. */

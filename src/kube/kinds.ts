@@ -2,7 +2,7 @@ import type { Backup } from '../api/backup.ts';
 import type { BackupKey } from '../api/backup-key.ts';
 import type { BackupSchedule } from '../api/backup-schedule.ts';
 import type { BackupStore } from '../api/backup-store.ts';
-import type { Job, KubeObject, Lease, NewObject, Pod, ScalableWorkload } from '../api/kubernetes.ts';
+import type { CronJob, Job, KubeObject, Lease, NewObject, Pod, ScalableWorkload } from '../api/kubernetes.ts';
 import { API_VERSION } from '../api/meta.ts';
 import type { Restore } from '../api/restore.ts';
 
@@ -32,10 +32,8 @@ export const KIND = {
   event: kind('events.k8s.io/v1', 'Event', 'events'),
   deployment: kind<ScalableWorkload>('apps/v1', 'Deployment', 'deployments'),
   statefulSet: kind<ScalableWorkload>('apps/v1', 'StatefulSet', 'statefulsets'),
+  cronJob: kind<CronJob>('batch/v1', 'CronJob', 'cronjobs'),
 } as const;
-
-/** The kinds that are scaled, by the name that a Restore gives them. */
-export const WORKLOAD_KINDS = { Deployment: KIND.deployment, StatefulSet: KIND.statefulSet } as const;
 
 /** The API group of a kind; empty for the core group. */
 export function groupOf(kindRef: KindRef): string {

@@ -31,8 +31,9 @@ export const RIGHTS: readonly Right[] = [
   {
     group: HOLDFAST,
     resource: 'restores',
-    verbs: ['patch'],
-    because: 'A finalizer while an app may be at zero; nothing else of a Restore is written.',
+    verbs: ['patch', 'create', 'delete'],
+    because:
+      'A finalizer while an app may be at zero, nothing else of a Restore is written; a schedule makes its drills, and removes old ones.',
   },
   {
     group: HOLDFAST,
@@ -59,14 +60,35 @@ export const RIGHTS: readonly Right[] = [
     because: 'Leader, one operation per database, and the replica count to return to.',
   },
   { group: 'events.k8s.io', resource: 'events', verbs: ['create'], because: 'They tell people what happened.' },
-  ...['deployments', 'statefulsets'].flatMap((resource): Right[] => [
+  ...['deployments', 'statefulsets'].flatMap((resource) => scaleRights('apps', resource)),
+];
+
+/** What a kind needs that the chart is told to allow (`restore.scalableKinds`): the same as Deployments. */
+export function scaleRights(group: string, resource: string): Right[] {
+  return [
     {
-      group: 'apps',
+      group,
       resource: `${resource}/scale`,
       verbs: ['get', 'update'],
       because: 'To zero for a restore, and back; it names the selector of the pods that must be gone.',
     },
-  ]),
+    {
+      group,
+      resource,
+      verbs: ['get'],
+      because: 'Who else writes the count is in the managed fields, which a scale does not have.',
+    },
+  ];
+}
+
+/** Only where the chart is told so (`restore.suspendCronJobs`): a CronJob has no smaller right than this one. */
+export const CRON_JOB_RIGHTS: readonly Right[] = [
+  {
+    group: 'batch',
+    resource: 'cronjobs',
+    verbs: ['get', 'patch'],
+    because: 'Suspended for a restore, and resumed; nothing else of it is written.',
+  },
 ];
 
 /** What an operator that is confined to some namespaces needs in its own, whether or not that is one of them. */

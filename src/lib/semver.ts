@@ -32,7 +32,7 @@ function compare<T>(a: readonly T[], b: readonly T[], by: (x: T, y: T) => number
 }
 
 /** 1.0.0-rc.1 comes before 1.0.0. */
-function comparePrerelease(a: readonly string[], b: readonly string[]): number {
+export function comparePrerelease(a: readonly string[], b: readonly string[]): number {
   if (a.length === 0 || b.length === 0) return b.length - a.length;
   return compare(a, b, compareIdentifiers);
 }

@@ -9,6 +9,7 @@ import { CrdClient } from '../kube/crds.ts';
 import { findCredentials } from '../kube/credentials.ts';
 import { Http } from '../kube/http.ts';
 import { HoldfastError, toHoldfastError } from '../lib/errors.ts';
+import { scalableKinds } from './scalable-kinds.ts';
 
 /** A decision of ours, told in the log: the Job's failure policy does not try it again. Any other end of the process, it does. */
 const DECIDED = 3;
@@ -26,7 +27,13 @@ function say(sentence: string): void {
 const COMMANDS: Readonly<Record<string, (http: Http) => Promise<void>>> = {
   'apply-crds': (http) =>
     applyCrds({ crds: new CrdClient(http), wanted: crdsOfTheImage(), say, within: CRDS_WITHIN_MS }),
-  settle: (http) => settle({ cluster: new KubeCluster(http), ...placesOf(process.env), say }),
+  settle: (http) =>
+    settle({
+      cluster: new KubeCluster(http),
+      ...placesOf(process.env),
+      scalableKinds: scalableKinds(process.env),
+      say,
+    }),
 };
 
 function crdsOfTheImage(): NewCrd[] {

@@ -4,6 +4,7 @@ import type { Settings } from '../controllers/settings.ts';
 import { HoldfastError, messageOf } from '../lib/errors.ts';
 import type { RunnerSettings } from '../manifests/runner-pod.ts';
 import { LOG_LEVELS, type LogLevel } from '../observability/log.ts';
+import { SCALABLE_KINDS_ARE, scalableKindsFrom, withCronJobs } from './scalable-kinds.ts';
 
 export interface OperatorConfig {
   readonly settings: Settings;
@@ -61,6 +62,15 @@ export function operatorConfig(env: Readonly<Record<string, string | undefined>>
     resourcesFrom,
     'JSON such as {"limits":{"memory":"512Mi"}}',
   );
+  const drillImage = take(
+    'HOLDFAST_DRILL_IMAGE',
+    'docker.io/library/postgres:{major}',
+    like(/^[^\s{}]+(\{major\}[^\s{}]*)?$/),
+    'the image of the servers of drills, with {major} where the major version goes',
+  );
+  const drillUser = take('HOLDFAST_DRILL_RUN_AS_USER', '', userFrom, 'a number above 0, or empty for the platform');
+  const kinds = take('HOLDFAST_SCALABLE_KINDS', '[]', scalableKindsFrom, SCALABLE_KINDS_ARE);
+  const cronJobs = take('HOLDFAST_SUSPEND_CRON_JOBS', 'false', oneOf(['true', 'false']), 'true or false');
   const logLevel = take('HOLDFAST_LOG_LEVEL', 'info', oneOf(LOG_LEVELS), LOG_LEVELS.join(' or '));
   const port = take('HOLDFAST_PORT', '8080', portFrom, 'a port, 0 for any free one');
   if (
@@ -70,6 +80,10 @@ export function operatorConfig(env: Readonly<Record<string, string | undefined>>
     image === undefined ||
     imagePullPolicy === undefined ||
     resources === undefined ||
+    drillImage === undefined ||
+    drillUser === undefined ||
+    kinds === undefined ||
+    cronJobs === undefined ||
     logLevel === undefined ||
     port === undefined
   ) {
@@ -78,7 +92,9 @@ export function operatorConfig(env: Readonly<Record<string, string | undefined>>
     });
   }
   const runner = { image, imagePullPolicy, ...(Object.keys(resources).length === 0 ? {} : { resources }) };
-  return { settings: { clusterName, namespace, runner }, namespaces, logLevel, port };
+  const drill = { image: drillImage, ...drillUser };
+  const settings = { clusterName, namespace, runner, drill, scalableKinds: withCronJobs(kinds, cronJobs) };
+  return { settings, namespaces, logLevel, port };
 }
 
 function like(pattern: RegExp): (text: string) => string | undefined {
@@ -94,6 +110,13 @@ function namespacesFrom(text: string): readonly string[] | undefined {
   if (text === '') return [];
   const names = text.split(',').map((name) => name.trim());
   return names.every((name) => NAMESPACE.test(name)) && new Set(names).size === names.length ? names : undefined;
+}
+
+/** PostgreSQL refuses to run as root. */
+function userFrom(text: string): { readonly runAsUser?: number } | undefined {
+  if (text === '') return {};
+  const user = Number(text);
+  return /^[0-9]+$/.test(text) && user > 0 && user <= 2_147_483_647 ? { runAsUser: user } : undefined;
 }
 
 function portFrom(text: string): number | undefined {

@@ -2,6 +2,7 @@ import type { NewJob } from '../api/kubernetes.ts';
 import { API_VERSION } from '../api/meta.ts';
 import { jobName, LABELS, MANAGED_BY } from '../api/names.ts';
 import { EXIT_CODES, TASK_ANNOTATION, type Task } from '../api/task.ts';
+import { type DrillServer, passwdFor, withDrillServer } from './drill-pod.ts';
 import { type RunnerPodOptions, runnerPodSpec } from './runner-pod.ts';
 
 /** The object of ours that a Job works for. */
@@ -21,10 +22,24 @@ export interface RunnerJobRequest extends RunnerPodOptions {
   readonly task: Task;
   readonly activeDeadlineSeconds: number;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Of a drill: the server that stands beside the runner. */
+  readonly server?: DrillServer;
 }
 
 /** `expire` is a cleanup that also drops the previous database, once its time is over. */
-export type Purpose = 'probe' | 'backup' | 'plan' | 'restore' | 'cleanup' | 'expire' | 'prune';
+export type Purpose =
+  | 'probe'
+  | 'backup'
+  | 'plan'
+  | 'load'
+  | 'check'
+  | 'swap'
+  | 'cleanup'
+  | 'expire'
+  | 'catalog'
+  | 'prune'
+  | 'examine'
+  | 'drill';
 
 /** The Job of one attempt. Its name is deterministic: making it twice is making it once. */
 export function runnerJob(request: RunnerJobRequest): NewJob {
@@ -73,8 +88,17 @@ export function runnerJob(request: RunnerJobRequest): NewJob {
       // A replacement starts only when its predecessor has ended: two never work at once.
       podReplacementPolicy: 'Failed',
       template: {
-        metadata: { labels, annotations: { [TASK_ANNOTATION]: JSON.stringify(task) } },
-        spec: runnerPodSpec(request),
+        metadata: {
+          labels,
+          annotations: {
+            [TASK_ANNOTATION]: JSON.stringify(task),
+            ...(request.server === undefined ? {} : passwdFor(request.server)),
+          },
+        },
+        spec:
+          request.server === undefined
+            ? runnerPodSpec(request)
+            : withDrillServer(runnerPodSpec(request), request.server, request.settings),
       },
     },
   };

@@ -97,7 +97,17 @@ function outcomes(sources: MetricsSources, registers: Registry[]): void {
     registers,
     collect() {
       this.reset();
-      for (const [, { labels, time }] of newestSuccesses(sources.backups())) this.set(labels, time);
+      for (const [, { labels, time }] of newest(sources.backups(), completionOf)) this.set(labels, time);
+    },
+  });
+  new Gauge({
+    name: 'holdfast_backup_last_drill_timestamp_seconds',
+    help: 'When a backup of a database was last restored by a drill, and every check held. Absent where none was.',
+    labelNames: ['namespace', 'host', 'database'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [, { labels, time }] of newest(sources.backups(), drillOf)) this.set(labels, time);
     },
   });
   for (const [name, list] of [
@@ -119,17 +129,24 @@ function outcomes(sources: MetricsSources, registers: Registry[]): void {
   }
 }
 
-function newestSuccesses(backups: readonly Backup[]) {
-  const newest = new Map<string, { labels: { namespace: string; host: string; database: string }; time: number }>();
-  for (const { metadata, spec, status } of backups) {
-    const time = Date.parse(status?.completionTime ?? '') / 1000;
+const completionOf = ({ status }: Backup) => status?.completionTime;
+
+const drillOf = ({ status }: Backup) =>
+  status?.verification?.level === 'Restored' ? status.verification.time : undefined;
+
+/** Of the Complete backups of each database the latest instant of those that `timeOf` tells. */
+function newest(backups: readonly Backup[], timeOf: (backup: Backup) => string | undefined) {
+  const found = new Map<string, { labels: { namespace: string; host: string; database: string }; time: number }>();
+  for (const backup of backups) {
+    const { metadata, spec, status } = backup;
+    const time = Date.parse(timeOf(backup) ?? '') / 1000;
     if (!isTrue(status?.conditions, 'Complete') || !Number.isFinite(time)) continue;
     // Of a whole server: `*`, as no database is called by those who name theirs.
     const { host, database = '*' } = spec.source.postgresql;
     const key = JSON.stringify([metadata.namespace, host, database]);
-    if ((newest.get(key)?.time ?? 0) < time) {
-      newest.set(key, { labels: { namespace: metadata.namespace, host, database }, time });
+    if ((found.get(key)?.time ?? 0) < time) {
+      found.set(key, { labels: { namespace: metadata.namespace, host, database }, time });
     }
   }
-  return newest;
+  return found;
 }

@@ -170,7 +170,7 @@ class Attempt {
   }
 
   #manifest(written: readonly WrittenPart[], contents: Manifest['contents'], verified: Date): Manifest {
-    const { run, recipients } = this.#task;
+    const { run, recipients, application } = this.#task;
     return {
       formatVersion: FORMAT_VERSION,
       cluster: run.cluster,
@@ -187,6 +187,7 @@ class Attempt {
       recipients: recipients.map(fingerprint),
       contents,
       verification: { level: 'ReadBack', time: instant(verified) },
+      ...(application === undefined ? {} : { application }),
     };
   }
 

@@ -1,7 +1,7 @@
 /** A manifest that is in the run's folder before we wrote one: an earlier attempt's, which died after its commit and before its report. */
 
 import type { BackupResult, BackupTask } from '../api/task.ts';
-import type { Manifest } from '../archive/manifest.ts';
+import { dataTimeOf, type Manifest } from '../archive/manifest.ts';
 import { HoldfastError } from '../lib/errors.ts';
 import type { StoredManifest } from './stored-manifest.ts';
 
@@ -31,6 +31,7 @@ export function resultOf({ manifest, digest, size }: StoredManifest, source: num
     server: { engine: manifest.engine, version: manifest.server.version },
     tool: dumpTool(manifest),
     verifiedTime: manifest.verification.time,
+    dataTime: dataTimeOf(manifest),
   };
 }
 

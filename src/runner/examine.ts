@@ -12,6 +12,9 @@ import { CONTENTS_LIMIT, openContents } from './sealed-contents.ts';
 import { sameDigest, sizedDigestOf } from './stages/meter.ts';
 import { findManifest } from './stored-manifest.ts';
 
+/** What is asked of an archive does not depend on where it goes. */
+export type Examined = Pick<RestoreBase, 'archive' | 'identity'>;
+
 export interface Archive {
   readonly manifest: Manifest;
   readonly contents: Contents;
@@ -20,11 +23,13 @@ export interface Archive {
 export interface Examination {
   /** Absent when something about the archive is refused. */
   readonly archive?: Archive;
+  /** Absent when it is missing, or is not the one that was recorded. */
+  readonly manifest?: Manifest;
   readonly refusals: readonly Failure[];
 }
 
 export async function examine(
-  task: RestoreBase,
+  task: Examined,
   storage: Storage,
   readIdentities: () => Promise<readonly string[]>,
 ): Promise<Examination> {
@@ -33,11 +38,11 @@ export async function examine(
   if (manifest === undefined) return { refusals };
   await lookAtSegments(refusals, task, storage, manifest);
   const identities = await orRefusal(refusals, readIdentities);
-  if (identities === undefined) return { refusals };
+  if (identities === undefined) return { manifest, refusals };
   await orRefusal(refusals, () => tryKey(task, storage, manifest, identities));
   const contents = await orRefusal(refusals, () => readContents(task, storage, manifest, identities));
-  if (contents === undefined || refusals.length > 0) return { refusals: withoutRepeats(refusals) };
-  return { archive: { manifest, contents }, refusals };
+  if (contents === undefined || refusals.length > 0) return { manifest, refusals: withoutRepeats(refusals) };
+  return { archive: { manifest, contents }, manifest, refusals };
 }
 
 /** Runs `work`; a failure that cannot heal becomes a refusal, all others are thrown on. */
@@ -52,7 +57,7 @@ export async function orRefusal<T>(refusals: Failure[], work: () => Promise<T>):
   }
 }
 
-async function readManifest({ archive }: RestoreBase, storage: Storage): Promise<Manifest> {
+async function readManifest({ archive }: Examined, storage: Storage): Promise<Manifest> {
   const found = await findManifest(storage, archive.folder);
   if (found === undefined) {
     throw refused(
@@ -81,7 +86,7 @@ async function readManifest({ archive }: RestoreBase, storage: Storage): Promise
 
 async function lookAtSegments(
   refusals: Failure[],
-  task: RestoreBase,
+  task: Examined,
   storage: Storage,
   manifest: Manifest,
 ): Promise<void> {
@@ -98,7 +103,7 @@ async function lookAtSegments(
 }
 
 async function tryKey(
-  task: RestoreBase,
+  task: Examined,
   storage: Storage,
   manifest: Manifest,
   identities: readonly string[],
@@ -132,7 +137,7 @@ async function readHead(storage: Storage, key: string, segment: ManifestSegment)
 }
 
 async function readContents(
-  task: RestoreBase,
+  task: Examined,
   storage: Storage,
   manifest: Manifest,
   identities: readonly string[],
@@ -163,7 +168,7 @@ function withoutRepeats(refusals: readonly Failure[]): Failure[] {
   );
 }
 
-async function wrongKey(task: RestoreBase, manifest: Manifest, identities: readonly string[]): Promise<HoldfastError> {
+async function wrongKey(task: Examined, manifest: Manifest, identities: readonly string[]): Promise<HoldfastError> {
   const mine = (await recipientsOf(identities)).map(fingerprint);
   return refused(
     'KeyMismatch',

@@ -1,4 +1,4 @@
-import type { RestoreTask } from '../api/task.ts';
+import type { CheckTask, LoadTask, RestoreBase, SwapTask } from '../api/task.ts';
 import type { DatabaseContents } from '../archive/contents.ts';
 import type { Manifest } from '../archive/manifest.ts';
 import type { WritingProgram } from '../engines/engine.ts';
@@ -9,30 +9,34 @@ import { readPart } from './segments.ts';
 import { Meter } from './stages/meter.ts';
 import { unpack } from './unpack.ts';
 
-export interface LoadJob {
-  readonly task: RestoreTask;
+export interface PartsJob {
+  readonly task: Pick<RestoreBase, 'archive'>;
   readonly context: RunnerContext;
   readonly storage: Storage;
   readonly identities: readonly string[];
-  /** Of several databases: plain bytes of those before, and of all. */
-  readonly progress?: { readonly before: number; readonly total: number };
+  /** Of several databases: plain bytes of those that are loaded, and of all. */
+  readonly progress?: { readonly total: number; others(): number };
+}
+
+export interface LoadJob extends PartsJob {
+  readonly task: LoadTask | CheckTask | SwapTask;
 }
 
 /** The parts of one database, one after the other, each into a program of its own. */
 export async function loadParts(
-  job: LoadJob,
+  job: PartsJob,
   manifest: Manifest,
   contents: DatabaseContents,
   start: () => WritingProgram,
 ): Promise<void> {
-  const { before = 0, total } = job.progress ?? {};
+  const { total, others = () => 0 } = job.progress ?? {};
   for (const { part, plain } of contents.parts) {
     const segments = manifest.segments.filter((segment) => segment.part === part);
     const meter = new Meter();
     await withProgress(
       job.context.log,
       'load',
-      () => ({ bytes: before + meter.size, totalBytes: total ?? plain.size }),
+      () => ({ bytes: others() + meter.size, totalBytes: total ?? plain.size }),
       () =>
         unpack({
           read: (signal) => readPart(job.storage, job.task.archive.folder, segments, signal),

@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs';
+import type { Comparison } from '../api/comparison.ts';
 import {
   type BackupResult,
+  type DrillResult,
   EXIT_CODES,
   type PlanResult,
   type PruneResult,
@@ -14,6 +16,8 @@ const TERMINATION_LOG = '/dev/termination-log';
 /** Tried in turn, in characters, until a report fits. */
 const TEXT_LIMITS = [2000, 1000, 500, 250, 120, 60] as const;
 const REASON_LIMIT = 128;
+/** Of a table with its schema and its database, each of which may have 63 characters. */
+const NAME_LIMIT = 195;
 
 type Success = Extract<Report, { readonly ok: true }>;
 
@@ -23,7 +27,7 @@ export function exitCodeOf(error: HoldfastError): number {
   return error.outlook === 'retry' ? EXIT_CODES.notReady : EXIT_CODES.failed;
 }
 
-/** The report as the kubelet keeps it: JSON of at most {@link TERMINATION_MESSAGE_LIMIT} bytes; texts that are too long are cut, refusals that are too many are counted. */
+/** The report as the kubelet keeps it: JSON of at most {@link TERMINATION_MESSAGE_LIMIT} bytes; texts that are too long are cut, what is too much is counted. */
 export function terminationMessage(report: Report): string {
   for (const limit of TEXT_LIMITS) {
     const message = JSON.stringify(shortened(report, limit));
@@ -45,17 +49,43 @@ function shortened(report: Report, limit: number): Report {
       return shortBackup(report, report.result as BackupResult, limit);
     case 'prune':
       return shortPrune(report, report.result as PruneResult, limit);
+    case 'drill':
+      return shortDrill(report, report.result as DrillResult, limit);
     default:
       return report;
   }
 }
 
+/** Refusals go last: they are what the restore goes by. The whole of all is in the log. */
 function shortPlan(report: Success, result: PlanResult, limit: number): Report {
-  const refusals = result.refusals.map((refusal) => shortFailure(refusal, limit));
-  // The whole of them is in the log.
-  const notes = result.notes?.map((note) => cut(note, limit));
-  const short = { ...result, refusals, server: cut(result.server, limit) };
-  return { ...report, result: notes === undefined ? short : { ...short, notes } };
+  const { notes, warnings, compatibility } = result;
+  const short = {
+    ...result,
+    refusals: result.refusals.map((refusal) => shortFailure(refusal, limit)),
+    server: cut(result.server, limit),
+    ...(compatibility === undefined
+      ? {}
+      : { compatibility: compatibility.map((each) => shortComparison(each, limit)) }),
+    ...(warnings === undefined ? {} : { warnings: fewer(warnings, limit) }),
+    ...(notes === undefined ? {} : { notes: fewer(notes, limit) }),
+  };
+  return { ...report, result: short };
+}
+
+function shortComparison({ archive, target, ...comparison }: Comparison, limit: number): Comparison {
+  return {
+    ...comparison,
+    ...(archive === undefined ? {} : { archive: cut(archive, limit) }),
+    ...(target === undefined ? {} : { target: cut(target, limit) }),
+  };
+}
+
+/** The first sentences, each cut; what is left out is counted. */
+function fewer(sentences: readonly string[], limit: number): string[] {
+  const few = Math.ceil(limit / 60);
+  const kept = sentences.slice(0, few).map((sentence) => cut(sentence, limit));
+  const more = sentences.length - kept.length;
+  return more === 0 ? kept : [...kept, `${more} more; see the log of the Job`];
 }
 
 /** What a server calls itself has any length; the digest is what must arrive. */
@@ -66,6 +96,23 @@ function shortBackup(report: Success, result: BackupResult, limit: number): Repo
   // The whole of them is in the log and in the contents.
   const skippedDatabases = result.skippedDatabases.slice(0, Math.ceil(limit / 50));
   return { ...report, result: { ...short, skippedDatabases } };
+}
+
+/** That a check did not hold must arrive; the whole of the rest is in the log. */
+function shortDrill(report: Success, result: DrillResult, limit: number): Report {
+  const few = Math.ceil(limit / 100);
+  const { notes, databases } = result;
+  const short = {
+    ...result,
+    server: cut(result.server, limit),
+    largest: result.largest.slice(0, few).map(({ table, rows }) => ({ table: cut(table, NAME_LIMIT), rows })),
+    checks: result.checks.map(({ found, ...check }) =>
+      found === undefined || limit < NAME_LIMIT ? check : { ...check, found: cut(found, Math.ceil(limit / 10)) },
+    ),
+    ...(databases === undefined ? {} : { databases: databases.slice(0, few) }),
+    ...(notes === undefined ? {} : { notes: notes.slice(0, few).map((note) => cut(note, limit)) }),
+  };
+  return { ...report, result: short };
 }
 
 function shortPrune(report: Success, result: PruneResult, limit: number): Report {

@@ -1,5 +1,5 @@
 /** How a restore ends, of one database or of a whole server. */
-import type { CleanupTask, RestoreResult, RestoreTask } from '../api/task.ts';
+import type { CleanupTask, LoadTask, SwapResult, SwapTask, UndoSwapTask } from '../api/task.ts';
 import type { CleanupOutcome, InstancePlan, Login, TargetPlan } from '../engines/engine.ts';
 import { HoldfastError, toHoldfastError } from '../lib/errors.ts';
 import { close } from './close.ts';
@@ -7,7 +7,7 @@ import { engineContext, type RunnerContext } from './context.ts';
 import { firstNames } from './first-names.ts';
 
 export interface RestoreJob {
-  readonly task: RestoreTask;
+  readonly task: LoadTask | SwapTask | UndoSwapTask;
   readonly context: RunnerContext;
   readonly login: Login;
 }
@@ -27,9 +27,9 @@ export async function keepOrDrop(
   { task, context }: RestoreJob,
   target: RestoreTarget,
   replaced: Replaced,
-): Promise<RestoreResult> {
+): Promise<SwapResult> {
   const kept = told(replaced);
-  if (!task.dropPrevious || Object.keys(kept).length === 0) return kept;
+  if (!dropsPrevious(task) || Object.keys(kept).length === 0) return kept;
   try {
     await target.dropPrevious();
     return {};
@@ -43,7 +43,7 @@ export async function keepOrDrop(
  * After a failure: what was made goes. The answer to the commit of the swap may be what was lost, so the server is asked
  * whether it bears our mark; if it does, the restore has happened.
  */
-export async function undo(job: RestoreJob, target: RestoreTarget, caught: unknown): Promise<RestoreResult> {
+export async function undo(job: RestoreJob, target: RestoreTarget, caught: unknown): Promise<SwapResult> {
   const { log } = job.context;
   // Its sessions would be in the way, and its programs are dead or dying.
   await close(target, job.context);
@@ -60,26 +60,33 @@ export async function undo(job: RestoreJob, target: RestoreTarget, caught: unkno
 }
 
 /** This very restore went live in an earlier attempt: only what that left to do is done. */
-export async function afterwards(job: RestoreJob, target: RestoreTarget): Promise<RestoreResult> {
+export async function alreadyLive(job: RestoreJob, target: RestoreTarget): Promise<SwapResult> {
   await close(target, job.context);
   job.context.log.info('this restore went live before');
   return told(await cleanUp(job));
 }
 
-function told({ previousDatabase, previousDatabases = [] }: Replaced): RestoreResult {
+function told({ previousDatabase, previousDatabases = [] }: Replaced): SwapResult {
   return {
     ...(previousDatabase === undefined ? {} : { previousDatabase }),
     ...(previousDatabases.length === 0 ? {} : { previousDatabases: firstNames(previousDatabases) }),
   };
 }
 
+const dropsPrevious = (task: RestoreJob['task']) => task.command === 'swap' && task.dropPrevious;
+
 /** For dropping scratch databases after a failure; well within the pod's grace of a minute. */
 const CLEANUP_MS = 40_000;
 
 /** By connections of its own and with a time of its own: the run's signal may be what ended the work. */
 function cleanUp({ task, context, login }: RestoreJob): Promise<CleanupOutcome> {
-  const { run, database, scratchDatabase, previousDatabase, dropPrevious } = task;
-  const cleanup: CleanupTask = { command: 'cleanup', run, database, scratchDatabase, previousDatabase, dropPrevious };
+  const { run, database, scratchDatabase, previousDatabase } = task;
+  const cleanup: CleanupTask = {
+    command: 'cleanup',
+    ...{ run, database, scratchDatabase, previousDatabase },
+    dropPrevious: dropsPrevious(task),
+    keepScratch: false,
+  };
   const engine = engineContext(context, run);
   return context.engine.cleanUp(cleanup, login, { ...engine, signal: AbortSignal.timeout(CLEANUP_MS) });
 }

@@ -1,13 +1,18 @@
 import { EXIT_CODES, type Report, type ResultOf, type Task } from '../api/task.ts';
 import { HoldfastError, toHoldfastError } from '../lib/errors.ts';
 import { backup } from './backup.ts';
+import { catalog } from './catalog.ts';
 import { cleanUp } from './cleanup.ts';
 import type { RunnerContext } from './context.ts';
+import { drill, examineAlone } from './drill.ts';
 import { plan } from './plan.ts';
 import { probe } from './probe.ts';
 import { prune } from './prune.ts';
 import { exitCodeOf } from './report.ts';
-import { restore } from './restore.ts';
+import { check } from './restore-check.ts';
+import { load } from './restore-load.ts';
+import { swap } from './restore-swap.ts';
+import { planUndo, swapBack } from './restore-undo.ts';
 
 export interface Outcome {
   readonly report: Report;
@@ -43,13 +48,23 @@ async function perform(task: Task, context: RunnerContext): Promise<ResultOf[Tas
     case 'backup':
       return backup(task, context);
     case 'plan':
-      return plan(task, context);
-    case 'restore':
-      return restore(task, context);
+      return 'undone' in task ? planUndo(task, context) : plan(task, context);
+    case 'load':
+      return load(task, context);
+    case 'check':
+      return check(task, context);
+    case 'swap':
+      return 'undone' in task ? swapBack(task, context) : swap(task, context);
     case 'cleanup':
       return cleanUp(task, context);
+    case 'catalog':
+      return catalog(task, context);
     case 'prune':
       return prune(task, context);
+    case 'examine':
+      return examineAlone(task, context);
+    case 'drill':
+      return drill(task, context);
     default:
       return task satisfies never;
   }

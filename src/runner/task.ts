@@ -2,10 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Type, { type Static } from 'typebox';
 import { Errors } from 'typebox/value';
+import { ApplicationFactsSchema } from '../api/application.ts';
 import { Digest } from '../api/digest.ts';
+import { FORCEABLE } from '../api/force.ts';
 import { AUTHENTICATION_METHODS, TLS_MODES } from '../api/postgresql.ts';
-import { ExcludeSchema, IncludeSchema } from '../api/postgresql-selection.ts';
-import { MOUNTS, type Task } from '../api/task.ts';
+import { ExcludeSchema, IncludeSchema, RestoreExcludeSchema } from '../api/postgresql-selection.ts';
+import { DATABASES_NAMED, MOUNTS, type Task } from '../api/task.ts';
 import { HoldfastError, messageOf } from '../lib/errors.ts';
 
 const text = () => Type.String({ minLength: 1 });
@@ -56,9 +58,41 @@ const restoreBase = {
   database,
   fromDatabase: Type.Optional(text()),
   identity: Type.Object({ secret: text(), key: text() }),
-  onConflict: Type.Enum(['Fail', 'Replace']),
+  onConflict: Type.Enum(['Fail', 'Skip', 'Replace']),
+  streams: Type.Optional(Type.Integer({ minimum: 1, maximum: 16 })),
+  rolesOnConflict: Type.Optional(Type.Enum(['Fail', 'Skip', 'Replace'])),
+  selection: Type.Optional(
+    Type.Object({ include: Type.Optional(IncludeSchema), exclude: Type.Optional(RestoreExcludeSchema) }),
+  ),
+  owner: Type.Optional(text()),
+  privileges: Type.Optional(Type.Enum(['Preserve', 'Skip'])),
+  force: Type.Optional(Type.Array(Type.Enum([...FORCEABLE]))),
   scratchDatabase: text(),
   previousDatabase: text(),
+};
+
+const undoBase = {
+  run: restoreRun,
+  database,
+  undone: Type.Object({
+    namespace: text(),
+    name: text(),
+    uid: text(),
+    specHash: text(),
+    databases: Type.Array(text(), { maxItems: DATABASES_NAMED }),
+  }),
+  scratchDatabase: text(),
+  previousDatabase: text(),
+};
+
+const check = Type.Object({ name: text(), sql: text(), expect: Type.String(), database: Type.Optional(text()) });
+
+const drillBase = {
+  run,
+  store,
+  archive: restoreBase.archive,
+  fromDatabase: restoreBase.fromDatabase,
+  identity: restoreBase.identity,
 };
 
 const TaskSchema = Type.Union([
@@ -74,11 +108,24 @@ const TaskSchema = Type.Union([
     ),
     recipients: Type.Array(text()),
     compressionLevel: Type.Integer({ minimum: 1, maximum: 19 }),
+    application: Type.Optional(ApplicationFactsSchema),
     conditionalWrites: Type.Boolean(),
     reportOnly: Type.Boolean(),
   }),
-  Type.Object({ command: Type.Literal('plan'), ...restoreBase }),
-  Type.Object({ command: Type.Literal('restore'), ...restoreBase, notAfter: text(), dropPrevious: Type.Boolean() }),
+  Type.Object({
+    command: Type.Literal('plan'),
+    ...restoreBase,
+    maxBytes: Type.Optional(Type.Integer({ minimum: 0 })),
+    application: Type.Optional(
+      Type.Object({ version: Type.Optional(text()), longTermReleases: Type.Optional(Type.Array(text())) }),
+    ),
+    nodes: Type.Optional(Type.Array(text())),
+  }),
+  Type.Object({ command: Type.Literal('plan'), ...undoBase }),
+  Type.Object({ command: Type.Literal('swap'), ...undoBase, notAfter: text(), dropPrevious: Type.Boolean() }),
+  Type.Object({ command: Type.Literal('load'), ...restoreBase, notAfter: text() }),
+  Type.Object({ command: Type.Literal('check'), ...restoreBase, notAfter: text(), checks: Type.Array(check) }),
+  Type.Object({ command: Type.Literal('swap'), ...restoreBase, notAfter: text(), dropPrevious: Type.Boolean() }),
   Type.Object({
     command: Type.Literal('cleanup'),
     run: restoreRun,
@@ -86,6 +133,13 @@ const TaskSchema = Type.Union([
     scratchDatabase: text(),
     previousDatabase: text(),
     dropPrevious: Type.Boolean(),
+    keepScratch: Type.Boolean(),
+  }),
+  Type.Object({
+    command: Type.Literal('catalog'),
+    store,
+    folder: folder(),
+    identity: Type.Optional(Type.Object({ secret: text(), key: text() })),
   }),
   Type.Object({
     command: Type.Literal('prune'),
@@ -95,6 +149,14 @@ const TaskSchema = Type.Union([
     archives: Type.Array(Type.Object({ folder: folder(), manifestDigest: text(), backupUid: text() }), {
       maxItems: 100,
     }),
+  }),
+  Type.Object({ command: Type.Literal('examine'), ...drillBase }),
+  Type.Object({
+    command: Type.Literal('drill'),
+    ...drillBase,
+    port: Type.Integer({ minimum: 1, maximum: 65535 }),
+    checks: Type.Array(check),
+    notAfter: text(),
   }),
 ]);
 
@@ -124,8 +186,10 @@ export function parseTask(json: string): Task {
   } catch (caught) {
     throw invalid(messageOf(caught));
   }
-  const command = (value as { command?: unknown } | null)?.command;
-  const schema = TaskSchema.anyOf.find(({ properties }) => properties.command.const === command);
+  const { command, undone } = (value ?? {}) as { command?: unknown; undone?: unknown };
+  const schema = TaskSchema.anyOf.find(
+    ({ properties }) => properties.command.const === command && 'undone' in properties === (undone !== undefined),
+  );
   if (schema === undefined) throw invalid('its command is none of ours');
   const [error] = Errors(schema, value);
   if (error !== undefined) throw invalid(`${error.instancePath || '/'} ${error.message}`);

@@ -45,7 +45,12 @@ export async function unpack(job: Unpacking): Promise<void> {
   }
 }
 
-async function feed(job: Unpacking, zstd: Filter, signal: AbortSignal): Promise<void> {
+/** Store → decrypt → zstd. */
+export async function feed(
+  job: Pick<Unpacking, 'read' | 'identities'>,
+  zstd: Filter,
+  signal: AbortSignal,
+): Promise<void> {
   const { header, payload } = await splitHeader(job.read(signal));
   const fileKey = await openHeader(header, job.identities);
   await explained(zstd, async () => {

@@ -28,6 +28,8 @@ export interface PostgresOptions {
   address?: string;
   /** Further settings of postgresql.conf, over ours. */
   settings?: Readonly<Record<string, string>>;
+  /** It waits for a primary that never comes, and may only be read. */
+  standby?: boolean;
 }
 
 const VERSIONS = '/usr/lib/postgresql';
@@ -71,18 +73,28 @@ export async function startPostgres(
   await appendFile(join(data, 'pg_hba.conf'), 'host all all 0.0.0.0/0 scram-sha-256\n');
 
   const log = join(dir, 'postgres.log');
-  const server = startTied(join(bin, 'postgres'), ['-D', data], {
-    log,
-    cwd: dir,
-    // Killed outright, it would leave a piece of System V shared memory in the machine.
-    deathSignal: 'QUIT',
-    ...(account !== undefined && { user: account }),
-  });
-  await waitFor(() => answers({ host, port, user: 'postgres', database: 'postgres', password }), {
-    timeoutMs: 60_000,
-    hopeless: () => !server.running(),
-    otherwise: () => `PostgreSQL did not become ready:\n${lastLinesOf(log)}\nNext: read ${log}`,
-  });
+  const begin = async () => {
+    const begun = startTied(join(bin, 'postgres'), ['-D', data], {
+      log,
+      cwd: dir,
+      // Killed outright, it would leave a piece of System V shared memory in the machine.
+      deathSignal: 'QUIT',
+      ...(account !== undefined && { user: account }),
+    });
+    await waitFor(() => answers({ host, port, user: 'postgres', database: 'postgres', password }), {
+      timeoutMs: 60_000,
+      hopeless: () => !begun.running(),
+      otherwise: () => `PostgreSQL did not become ready:\n${lastLinesOf(log)}\nNext: read ${log}`,
+    });
+    return begun;
+  };
+  let server = await begin();
+  if (options.standby === true) {
+    // What initdb wrote cannot be read by a standby; what a server wrote can.
+    await server.stop('SIGINT');
+    await appendFile(join(data, 'standby.signal'), '');
+    server = await begin();
+  }
   return {
     host,
     port,

@@ -32,13 +32,13 @@ test('a whole server of PostgreSQL 14 comes back with its roles, and is replaced
   const { task, manifestDigest } = await it.backup();
   await it.world.sql('postgres', 'DROP DATABASE shop', `DROP DATABASE "${ODD.replaceAll('"', '""')}"`);
   await it.world.sql('postgres', 'DROP ROLE reader', 'DROP ROLE team', 'DROP ROLE "shop owner"');
-  resultOf(await it.run(it.restoreTask(task, manifestDigest, { onConflict: 'Fail' })), 'restore');
+  resultOf(await it.restore(it.restoreTask(task, manifestDigest, { onConflict: 'Fail' })), 'swap');
   expect([await prints(), await roles()]).toEqual(before);
 
   await it.world.sql('shop', 'TRUNCATE public.orders');
   expect(await prints()).not.toEqual(before[0]);
   const replace = it.restoreTask(task, manifestDigest, { onConflict: 'Replace' });
-  const { previousDatabases } = resultOf(await it.run(replace), 'restore');
+  const { previousDatabases } = resultOf(await it.restore(replace), 'swap');
   expect(previousDatabases).toContainEqual(expect.stringMatching(/^shop_before_/));
   expect(await prints()).toEqual(before[0]);
 });

@@ -91,6 +91,7 @@ const cleanup = ({ run, scratchDatabase }: InstanceRequest, dropPrevious = false
   scratchDatabase,
   previousDatabase: 'unused',
   dropPrevious,
+  keepScratch: false,
 });
 
 async function words(): Promise<unknown[]> {

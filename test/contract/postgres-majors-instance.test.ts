@@ -1,8 +1,10 @@
 /** A whole server of every major version, with the programs of that version: backed up, emptied, restored. */
+
 import { beforeAll, expect, jest, test } from '@jest/globals';
 import { localPostgresOfMajor, MAJORS_WITH_PROGRAMS, postgresPrograms } from '../cluster/postgres-majors.ts';
 import { PROGRAMS_FOLDER } from '../support/postgres-majors.ts';
 import { PASSWORD } from '../support/postgres-world.ts';
+import { loadAndSwap } from '../support/restore-steps.ts';
 import { fillServer, type InstanceWorld, instanceWorld, ODD, resultOf } from '../support/runner-instance.ts';
 import { runRunner } from '../support/runner-process.ts';
 
@@ -31,7 +33,7 @@ test.each(MAJORS_WITH_PROGRAMS)('a whole server of PostgreSQL %i comes back with
   const { task, manifestDigest } = await it.backup();
   await it.world.sql('postgres', 'DROP DATABASE shop', `DROP DATABASE "${ODD.replaceAll('"', '""')}"`);
   await it.world.sql('postgres', 'DROP ROLE reader', 'DROP ROLE team', 'DROP ROLE "shop owner"');
-  resultOf(await it.run(it.restoreTask(task, manifestDigest, { onConflict: 'Fail' })), 'restore');
+  resultOf(await it.restore(it.restoreTask(task, manifestDigest, { onConflict: 'Fail' })), 'swap');
   expect([await prints(), await roles()]).toEqual(before);
 });
 
@@ -44,7 +46,10 @@ test('a whole server of PostgreSQL 13 comes back on one of 18, with its roles an
   const { task, manifestDigest } = await old.backup();
   const restore = young.restoreTask(task, manifestDigest, { store: task.store, onConflict: 'Fail' });
   const secrets = { ...old.secrets(), ...forDatabase(young) };
-  resultOf(await runRunner(restore, { secrets, attempt: 'young', env }), 'restore');
+  const ended = await loadAndSwap(restore, (step) =>
+    runRunner(step, { secrets, attempt: `young-${step.command}`, env }),
+  );
+  resultOf(ended, 'swap');
   const client = young.world.client('shop', { username: 'reader', password: PASSWORD });
   await client.connect();
   expect((await client.query('SELECT count(*)::int AS n FROM public.orders')).rows).toEqual([{ n: 500 }]);

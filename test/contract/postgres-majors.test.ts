@@ -212,7 +212,7 @@ test.each([
     await source.sql('postgres', 'DROP DATABASE newer');
     await using target = await postgres.openTarget(elder.access('newer'), elder.superuser, request, elder.context);
     expect((await target.plan()).refusals).toMatchObject([
-      { reason: 'VersionOlder', message: `the archive is from PostgreSQL ${newer}, the target is ${older}` },
+      { reason: 'Version', message: `the archive is from PostgreSQL ${newer}, the target is ${older}` },
     ]);
   },
   60_000,

@@ -20,7 +20,7 @@ test.each(MAJORS_WITH_PROGRAMS)(
     const failures = await failuresOf(major, seedsFrom(major * 1000, SCHEMAS), async (seed) => {
       const schema = randomSchema(seed, major);
       for (const feature of schema.features) features.add(feature);
-      await roundTrip(world, schema, seed % 2 === 0);
+      await roundTrip(world, schema, seed % 2 === 0, seed % 3 === 0 ? 3 : 1);
     });
     expect(failures.join('\n\n')).toBe('');
     if (SCHEMAS >= 40) expect(features.size).toBeGreaterThan(100);
@@ -28,8 +28,8 @@ test.each(MAJORS_WITH_PROGRAMS)(
   300_000,
 );
 
-/** Once over a live database that was emptied, once where there is none any more. */
-async function roundTrip(world: PostgresWorld, schema: RandomSchema, live: boolean): Promise<void> {
+/** Once over the live database, once under another name; by one connection and by several. */
+async function roundTrip(world: PostgresWorld, schema: RandomSchema, live: boolean, streams: number): Promise<void> {
   const { database } = schema;
   await world.sql('postgres', schema.create);
   await world.sql(database, schema.inside.join(';\n'));
@@ -37,12 +37,13 @@ async function roundTrip(world: PostgresWorld, schema: RandomSchema, live: boole
   const before = await world.print(database);
   const archive = await dumpOf(world, database);
   if (!live) await world.sql('postgres', `DROP DATABASE ${pg.escapeIdentifier(database)}`);
-  const request = requestFor(archive, database);
-  await using target = await postgres.openTarget(world.access(database), world.superuser, request, world.context);
+  const name = live ? database : `another ${database.slice(0, 40)}`;
+  const request = requestFor(archive, name, { streams });
+  await using target = await postgres.openTarget(world.access(name), world.superuser, request, world.context);
   expect((await target.plan()).refusals).toEqual([]);
   await loadInto(target, archive);
   await target.swap(inTheFuture());
-  expect(await world.print(database)).toEqual(before);
+  expect(await world.print(name)).toEqual(before);
   await target.dropPrevious();
-  await world.sql('postgres', `DROP DATABASE ${pg.escapeIdentifier(database)}`);
+  await world.sql('postgres', `DROP DATABASE ${pg.escapeIdentifier(name)}`);
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Login, TargetRequest } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
+import { localPostgres } from '../cluster/postgres.ts';
 import { anExampleDatabase } from '../support/postgres-example.ts';
 import {
   type Archive,
@@ -366,8 +367,51 @@ describe('what else stands in the way is said by name', () => {
 
   test('an archive of a newer server', async () => {
     expect(await refusals('shop', { sourceMajor: world.server.major + 1 })).toEqual([
-      expect.objectContaining({ reason: 'VersionOlder' }),
+      expect.objectContaining({ reason: 'Version' }),
     ]);
+  });
+
+  test('a standby', async () => {
+    await using standby = await postgresWorld({}, (options) => localPostgres({ ...options, standby: true }));
+    const request = requestFor(archive, 'new');
+    await using target = await postgres.openTarget(standby.access('new'), standby.superuser, request, standby.context);
+    expect((await target.plan()).refusals.map(({ reason }) => reason)).toContain('ReadOnlyServer');
+  }, 60_000);
+
+  test('the database that locks are held in', async () => {
+    expect((await refusals('postgres')).map(({ reason }) => reason)).toContain('MaintenanceDatabase');
+  });
+
+  test('everything at once, each with its own next step', async () => {
+    const client = world.client('shop', { username: 'reader', password: PASSWORD });
+    await client.connect();
+    await asSuperuser(
+      'ALTER ROLE restorer NOCREATEDB',
+      'REVOKE app FROM restorer',
+      CONNECT,
+      'ALTER DATABASE shop SET log_min_duration_statement = 100',
+    );
+    await world.sql('shop', `SELECT pg_create_logical_replication_slot('cdc', 'pgoutput')`);
+    try {
+      const found = await refusals('shop', { sourceMajor: world.server.major + 1, onConflict: 'Fail' });
+      expect(found.map(({ reason }) => reason)).toEqual([
+        'Version',
+        'TargetNotEmpty',
+        ...['RightMissing', 'RightMissing', 'RightMissing', 'RightMissing'],
+        'LogicalReplication',
+      ]);
+      for (const { hint } of found) expect(hint).toBeDefined();
+    } finally {
+      await client.end();
+      await world.sql('shop', `SELECT pg_drop_replication_slot('cdc')`);
+      await asSuperuser(
+        'ALTER ROLE restorer CREATEDB',
+        'GRANT app TO restorer',
+        NO_CONNECT,
+        'ALTER DATABASE shop RESET log_min_duration_statement',
+      );
+    }
+    expect(await refusals()).toEqual([]);
   });
 
   test('a name that PostgreSQL would cut', async () => {

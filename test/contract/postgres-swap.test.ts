@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type AddressInfo, createServer, connect as dial } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -8,6 +7,7 @@ import type { TargetRequest } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
 import { SWAP_MARGIN_MS, type SwapSeams } from '../../src/engines/postgres/swap.ts';
 import { openTarget } from '../../src/engines/postgres/target.ts';
+import { proxyThatEatsTheAnswerTo } from '../support/postgres-deaf-proxy.ts';
 import type { ChildOrder } from '../support/postgres-swap-child.ts';
 import {
   type Archive,
@@ -52,7 +52,15 @@ async function loaded(database: string, over: Partial<TargetRequest> = {}): Prom
 
 function cleanup(database: string, request: TargetRequest, dropPrevious = false): CleanupTask {
   const { scratchDatabase, previousDatabase, run } = request;
-  return { command: 'cleanup', run, database: world.access(database), scratchDatabase, previousDatabase, dropPrevious };
+  return {
+    command: 'cleanup',
+    run,
+    database: world.access(database),
+    scratchDatabase,
+    previousDatabase,
+    dropPrevious,
+    keepScratch: false,
+  };
 }
 
 /** One that was stopped would hold its locks, and this process, for ever. */
@@ -237,7 +245,7 @@ describe('a runner that is killed', () => {
   test('or cut off just after the commit was sent, knows by a second look that it went live', async () => {
     await aDatabase('cut', 'old');
     const request = await loaded('cut');
-    await using proxy = await proxyThatEatsTheAnswerTo('COMMIT');
+    await using proxy = await proxyThatEatsTheAnswerTo('COMMIT', world);
     const access = { ...world.access('cut'), port: proxy.port };
     await using target = await postgres.openTarget(access, world.superuser, request, world.context);
     expect(await target.swap(inTheFuture())).toEqual({ previousDatabase: request.previousDatabase });
@@ -245,38 +253,6 @@ describe('a runner that is killed', () => {
     expect(await wordOf('cut')).toBe('new');
   }, 30_000);
 });
-
-/** Forwards to the server; the connection that says `word` is cut for the client a moment after the server has heard it. */
-async function proxyThatEatsTheAnswerTo(word: string) {
-  let eaten = 0;
-  const server = createServer((client) => {
-    const upstream = dial(world.server.port, world.server.host);
-    let deaf = false;
-    upstream.on('data', (data) => {
-      if (!deaf) client.write(data);
-    });
-    client.on('data', (data) => {
-      deaf ||= data.includes(`${word}\0`);
-      upstream.write(data);
-      if (!deaf) return;
-      eaten += 1;
-      setTimeout(() => client.destroy(), 200);
-    });
-    for (const [one, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      one.on('error', () => {});
-      one.on('close', () => other.destroy());
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    eaten: () => eaten,
-    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())),
-  };
-}
 
 describe('with onConflict Fail', () => {
   test('an empty live database is replaced, and leaves nothing behind', async () => {

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { program } from '../cluster/programs.ts';
 import { PASSWORD } from '../support/postgres-world.ts';
+import { loadTask } from '../support/restore-steps.ts';
 import { failureOf, fillServer, type InstanceWorld, instanceWorld, ODD, resultOf } from '../support/runner-instance.ts';
 
 jest.setTimeout(180_000);
@@ -157,16 +158,16 @@ describe('one database out of an archive of a whole server', () => {
     const before = await it_.world.print('shop');
     await it_.world.sql('shop', 'DROP TABLE orders');
     const into = it_.restoreTask(task, manifestDigest, { fromDatabase: 'shop', database: it_.access('shop') });
-    expect(resultOf(await it_.run(into), 'restore').previousDatabase).toMatch(/^shop_before_/);
+    expect(resultOf(await it_.restore(into), 'swap').previousDatabase).toMatch(/^shop_before_/);
     expect(await it_.world.print('shop')).toEqual(before);
     const other = it_.restoreTask(task, manifestDigest, { fromDatabase: ODD, database: it_.access('Another "one') });
-    resultOf(await it_.run(other), 'restore');
-    expect(await it_.world.sql('Another "one', 'SELECT v FROM "T.x"')).toEqual([{ v: 'kept' }]);
+    resultOf(await it_.restore(other), 'swap');
+    expect(await it_.world.print('Another "one')).toEqual(await it_.world.print(ODD));
   });
 
   test('that is not in it is refused, with the names of those that are', async () => {
     const { task, manifestDigest } = await it_.backup();
-    const run = await it_.run(
+    const run = await it_.restore(
       it_.restoreTask(task, manifestDigest, { fromDatabase: 'Shop', database: it_.access('Shop') }),
     );
     expect(failureOf(run)).toMatchObject({ reason: 'DatabaseNotInArchive' });
@@ -214,7 +215,7 @@ describe('the restore of a whole server', () => {
     const { it, task, manifestDigest, before } = await backedUp();
     await using _ = it;
     await loseMuch(it);
-    const restore = it.restoreTask(task, manifestDigest, { onConflict: 'Fail' });
+    const restore = it.restoreTask(task, manifestDigest, { onConflict: 'Fail', streams: 2 });
     const { notAfter: _n, dropPrevious: _d, ...base } = restore;
     const planned = resultOf(await it.run({ ...base, command: 'plan' } as never), 'plan');
     expect(planned).toMatchObject({ refusals: [], alreadyRestored: false, databaseExists: false });
@@ -225,7 +226,11 @@ describe('the restore of a whole server', () => {
       'Databases of the server that the archive has not, and that stay as they are: "closed", "other".',
       '"postgres" stays as it is: it is the maintenance database, and has no tables in the archive.',
     ]);
-    expect(resultOf(await it.run(restore), 'restore')).toEqual({});
+    const given = resultOf(await it.run({ ...base, owner: 'team', command: 'plan' } as never), 'plan');
+    expect(given.refusals).toMatchObject([
+      { reason: 'OwnershipNeedsDatabase', hint: expect.stringContaining('from.database') },
+    ]);
+    expect(resultOf(await it.restore(restore), 'swap')).toEqual({});
     expect(await it.world.print('shop')).toEqual(before.shop);
     expect(await it.world.print(ODD)).toEqual(before.odd);
     const owner = before.roles.find(({ rolname }) => rolname === 'shop owner');
@@ -240,16 +245,16 @@ describe('the restore of a whole server', () => {
     await using _ = it;
     await it.world.sql('shop', 'DROP TABLE orders');
     await it.world.sql(ODD, `UPDATE "T.x" SET v = 'spoilt'`);
-    const refused = await it.run(it.restoreTask(task, manifestDigest, { onConflict: 'Fail' }));
+    const refused = await it.restore(it.restoreTask(task, manifestDigest, { onConflict: 'Fail' }));
     expect(failureOf(refused)).toMatchObject({ reason: 'TargetNotEmpty' });
     const restore = it.restoreTask(task, manifestDigest);
-    const { previousDatabases = [] } = resultOf(await it.run(restore), 'restore');
+    const { previousDatabases = [] } = resultOf(await it.restore(restore), 'swap');
     expect(previousDatabases).toHaveLength(2);
     expect(await namesOf(it)).toEqual(['closed', 'postgres', 'shop', ODD, ...previousDatabases].sort());
     expect(await it.world.print('shop')).toEqual(before.shop);
     expect(await it.world.print(ODD)).toEqual(before.odd);
     await it.world.sql('shop', `UPDATE orders SET what = 'since'`);
-    expect(resultOf(await it.run(restore), 'restore')).toEqual({ previousDatabases: [...previousDatabases].sort() });
+    expect(resultOf(await it.restore(restore), 'swap')).toEqual({ previousDatabases: [...previousDatabases].sort() });
     expect(await it.world.sql('shop', 'SELECT DISTINCT what FROM orders')).toEqual([{ what: 'since' }]);
     const { run, database, scratchDatabase, previousDatabase } = restore;
     const cleanup = {
@@ -259,6 +264,7 @@ describe('the restore of a whole server', () => {
       scratchDatabase,
       previousDatabase,
       dropPrevious: true,
+      keepScratch: false,
     } as const;
     expect(resultOf(await it.run(cleanup), 'cleanup')).toEqual({ restored: true, previousDatabases: [] });
     expect(await namesOf(it)).toEqual(['closed', 'postgres', 'shop', ODD].sort());
@@ -275,7 +281,7 @@ describe('the restore of a whole server', () => {
     const { part } = contents.databases.at(-1)?.parts[0] ?? { part: -1 };
     const key = manifest.segments.find((segment) => segment.part === part)?.key ?? '';
     await it.spoil(`${task.folder}${key}`);
-    const run = await it.run(it.restoreTask(task, manifestDigest));
+    const run = await it.restore(it.restoreTask(task, manifestDigest));
     expect(failureOf(run)).toMatchObject({ reason: 'ArchiveCorrupt', retry: false });
     expect(await it.world.sql('shop', 'SELECT DISTINCT what FROM orders')).toEqual([{ what: 'live' }]);
     expect(await namesOf(it)).toEqual(['closed', 'postgres', 'shop', ODD].sort());
@@ -293,7 +299,7 @@ describe('the restore of a whole server', () => {
     await it.world.sql('postgres', 'DROP OWNED BY reader', 'DROP ROLE reader');
     const before = [await it.world.print('shop'), await rolesOf(it), await namesOf(it)];
     const restore = it.restoreTask(task, manifestDigest);
-    const running = await it.start(restore);
+    const running = await it.start(loadTask(restore));
     const scratch = `SELECT FROM pg_stat_activity WHERE datname = '${restore.scratchDatabase}_1' AND query LIKE 'COPY%'`;
     for (let n = 0; n < 400 && (await it.world.sql('postgres', scratch)).length === 0; n += 1) await sleep(25);
     expect((await rolesOf(it)).map(({ rolname }) => rolname)).toContain('reader');
@@ -301,7 +307,7 @@ describe('the restore of a whole server', () => {
     await running.ended.catch(() => undefined);
     const { run, database, scratchDatabase, previousDatabase } = restore;
     const cleanup = { command: 'cleanup', run, database, scratchDatabase, previousDatabase } as const;
-    const cleaned = await it.run({ ...cleanup, dropPrevious: false });
+    const cleaned = await it.run({ ...cleanup, dropPrevious: false, keepScratch: false });
     expect(resultOf(cleaned, 'cleanup')).toEqual({ restored: false, previousDatabases: [] });
     expect([await it.world.print('shop'), await rolesOf(it), await namesOf(it)]).toEqual(before);
   });
@@ -310,15 +316,16 @@ describe('the restore of a whole server', () => {
     const { it } = await backedUp();
     await using _ = it;
     await it.world.sql('postgres', 'CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)');
+    const before = await it.world.print('postgres');
     const { task, manifestDigest } = await it.backup();
     await it.world.sql('postgres', 'DROP TABLE kept');
-    expect(failureOf(await it.run(it.restoreTask(task, manifestDigest)))).toMatchObject({
+    expect(failureOf(await it.restore(it.restoreTask(task, manifestDigest)))).toMatchObject({
       reason: 'MaintenanceDatabase',
       hint: 'name another one in target.postgresql.maintenanceDatabase, such as template1',
     });
     const database = { ...it.access(), maintenanceDatabase: 'template1' };
-    resultOf(await it.run(it.restoreTask(task, manifestDigest, { database })), 'restore');
-    expect(await it.world.sql('postgres', 'SELECT n FROM kept')).toEqual([{ n: 7 }]);
+    resultOf(await it.restore(it.restoreTask(task, manifestDigest, { database })), 'swap');
+    expect(await it.world.print('postgres')).toEqual(before);
   });
 
   test('refuses a tablespace that is not there, by name', async () => {
@@ -327,7 +334,7 @@ describe('the restore of a whole server', () => {
     const place = await it.tablespace();
     const { task, manifestDigest } = await it.backup();
     await it.world.sql('postgres', 'DROP TABLESPACE fast');
-    expect(failureOf(await it.run(it.restoreTask(task, manifestDigest)))).toMatchObject({
+    expect(failureOf(await it.restore(it.restoreTask(task, manifestDigest)))).toMatchObject({
       reason: 'TablespaceMissing',
       hint: `CREATE TABLESPACE "fast" LOCATION '${place}';`,
     });
@@ -336,7 +343,7 @@ describe('the restore of a whole server', () => {
   test('is asked for one database where its target names one', async () => {
     const { it, task, manifestDigest } = await backedUp();
     await using _ = it;
-    const run = await it.run(it.restoreTask(task, manifestDigest, { database: it.access('shop') }));
+    const run = await it.restore(it.restoreTask(task, manifestDigest, { database: it.access('shop') }));
     expect(failureOf(run)).toMatchObject({ reason: 'InstanceNeedsDatabase' });
     expect(failureOf(run).message).toContain(`"${ODD}", "postgres", "shop"`);
   });

@@ -1,11 +1,12 @@
 /** The runner as a Job starts it, against a server that is known by its certificate and knows its client by one. */
+
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { previousDatabaseName, scratchDatabaseName } from '../../src/api/names.ts';
-import type { BackupResult, BackupTask, DatabaseAccess, Report, RestoreTask } from '../../src/api/task.ts';
+import type { BackupResult, BackupTask, DatabaseAccess, Report, SwapTask } from '../../src/api/task.ts';
 import { runFolder } from '../../src/archive/layout.ts';
 import { newIdentity } from '../../src/keys/identities.ts';
 import { issue, makeAuthority } from '../cluster/pki.ts';
@@ -14,6 +15,7 @@ import { type LocalS3, localS3 } from '../cluster/versitygw.ts';
 import { serveTls, withAccessRules } from '../support/postgres-access.ts';
 import { PROGRAMS_FOLDER } from '../support/postgres-majors.ts';
 import { PASSWORD, type PostgresWorld, postgresWorld } from '../support/postgres-world.ts';
+import { loadAndSwap } from '../support/restore-steps.ts';
 import { runRunner, type Secrets } from '../support/runner-process.ts';
 
 const BUCKET = 'holdfast-tls';
@@ -92,10 +94,10 @@ function backupTask(): BackupTask {
   };
 }
 
-function restoreTask(backup: BackupTask, { manifestDigest }: BackupResult): RestoreTask {
+function restoreTask(backup: BackupTask, { manifestDigest }: BackupResult): SwapTask {
   const uid = randomUUID();
   return {
-    command: 'restore',
+    command: 'swap',
     run: { cluster: 'contract', namespace: 'shop', name: 'back', uid, specHash: 'a1b2c3' },
     store: access(),
     archive: { folder: backup.folder, manifestDigest, cluster: 'contract', namespace: 'shop' },
@@ -122,10 +124,13 @@ test('a backup and a restore go by verify-full, a client certificate and a URI, 
       const task = backupTask();
       const backup = await runRunner(task, { secrets: await secrets(), env });
       const result = resultOf(backup.report) as BackupResult;
+      const before = await world.print('shop');
       await world.sql('shop', 'DELETE FROM visits');
-      const restore = await runRunner(restoreTask(task, result), { secrets: await secrets(), env });
+      const restore = await loadAndSwap(restoreTask(task, result), async (step) =>
+        runRunner(step, { secrets: await secrets(), env }),
+      );
       resultOf(restore.report);
-      expect(await world.sql('shop', 'SELECT count(*)::int AS rows FROM visits')).toEqual([{ rows: 1000 }]);
+      expect(await world.print('shop')).toEqual(before);
       const said = [backup, restore].map(({ log, report }) => log + JSON.stringify(report)).join();
       const asJson = JSON.stringify(PASSWORD).slice(1, -1);
       for (const word of [PASSWORD, asJson, encodeURIComponent(PASSWORD), 'BEGIN PRIVATE KEY', 'BEGIN CERTIFICATE']) {

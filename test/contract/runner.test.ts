@@ -16,14 +16,17 @@ import {
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Client } from 'pg';
 import { previousDatabaseName, scratchDatabaseName } from '../../src/api/names.ts';
-import type { BackupTask, PlanResult, PlanTask, ProbeTask, Report, RestoreTask } from '../../src/api/task.ts';
+import type { BackupTask, CatalogTask, PlanResult, PlanTask, ProbeTask, Report, SwapTask } from '../../src/api/task.ts';
 import { runFolder } from '../../src/archive/layout.ts';
 import type { Manifest } from '../../src/archive/manifest.ts';
+import { parseReport } from '../../src/controllers/report.ts';
 import { newIdentity } from '../../src/keys/identities.ts';
 import { fingerprint } from '../../src/keys/recipients.ts';
 import { type LocalPostgres, localPostgres } from '../cluster/postgres.ts';
 import { program } from '../cluster/programs.ts';
 import { type LocalS3, localS3 } from '../cluster/versitygw.ts';
+import { type Fingerprint, fingerprint as fingerprintOf } from '../support/postgres-fingerprint.ts';
+import { loadAndSwap, loadTask } from '../support/restore-steps.ts';
 import { childrenNamed, type RunnerRun, runRunner, type Secrets, startRunner } from '../support/runner-process.ts';
 
 jest.setTimeout(180_000);
@@ -79,12 +82,10 @@ async function newDatabase(megabytes = 2): Promise<string> {
   return name;
 }
 
-const contentOf = (database: string) =>
-  sql(
-    database,
-    `SELECT count(*)::int AS visits, md5(string_agg(id || what || encode(noise, 'hex'), ',' ORDER BY id)) AS digest,
-    (SELECT md5(string_agg(md5(bytes), ',' ORDER BY id)) FROM noise) AS noise FROM visits`,
-  );
+const contentOf = (database: string): Promise<Fingerprint> => {
+  const { host, port, superuser, password } = server;
+  return fingerprintOf({ host, port, user: superuser, password, database });
+};
 
 const secrets = (): Secrets => ({
   store: { AWS_ACCESS_KEY_ID: store.accessKeyId, AWS_SECRET_ACCESS_KEY: `${store.secretAccessKey}\n` },
@@ -127,11 +128,11 @@ function backupTask(database: string, change: Partial<BackupTask> = {}): BackupT
   };
 }
 
-function restoreTask(backup: BackupTask, manifestDigest: string, change: Partial<RestoreTask> = {}): RestoreTask {
+function restoreTask(backup: BackupTask, manifestDigest: string, change: Partial<SwapTask> = {}): SwapTask {
   const uid = randomUUID();
   const database = change.database ?? backup.database;
   return {
-    command: 'restore',
+    command: 'swap',
     run: { cluster: 'contract', namespace: 'shop', name: 'back', uid, specHash: 'a1b2c3' },
     store: access(),
     archive: { folder: backup.folder, manifestDigest, cluster: 'contract', namespace: 'shop' },
@@ -146,7 +147,9 @@ function restoreTask(backup: BackupTask, manifestDigest: string, change: Partial
   };
 }
 
-function planTask({ notAfter: _, dropPrevious: __, ...base }: RestoreTask): PlanTask {
+const runRestore = (task: SwapTask) => loadAndSwap(task, (step) => runRunner(step, { secrets: secrets() }));
+
+function planTask({ notAfter: _, dropPrevious: __, ...base }: SwapTask): PlanTask {
   return { ...base, command: 'plan' };
 }
 
@@ -213,6 +216,115 @@ describe('a probe', () => {
   });
 });
 
+describe('a catalog', () => {
+  const catalogTask = (folder: string, change: Partial<CatalogTask> = {}): CatalogTask => ({
+    command: 'catalog',
+    store: access(),
+    folder,
+    ...change,
+  });
+  const identity = { secret: 'the-key', key: 'identity.txt' };
+
+  /** The manifest of the archive with something changed, in a folder of its own, where its other objects are too. */
+  async function changed(task: BackupTask, change: (manifest: Manifest) => object | string): Promise<string> {
+    const folder = `prod/changed/${randomUUID()}/`;
+    const manifest = await manifestOf(task);
+    for (const { key: name } of [...manifest.segments, manifest.contents]) {
+      const Body = await read(`${task.folder}${name}`);
+      await client.send(new PutObjectCommand({ Bucket: BUCKET, Key: `${folder}${name}`, Body }));
+    }
+    const made = change(manifest);
+    const Body = typeof made === 'string' ? made : JSON.stringify(made);
+    await client.send(new PutObjectCommand({ Bucket: BUCKET, Key: `${folder}manifest.json`, Body }));
+    return folder;
+  }
+
+  test('says what an archive is, without a key and with one', async () => {
+    const database = await newDatabase();
+    const { task, result } = await backedUp(database);
+    const manifest = await manifestOf(task);
+    const bare = resultOf(
+      await runRunner(catalogTask(task.folder), { secrets: { store: secrets().store! } }),
+      'catalog',
+    );
+    expect(bare).toEqual({
+      manifestDigest: result.manifestDigest,
+      cluster: 'contract',
+      namespace: 'shop',
+      backup: { name: 'nightly', uid: task.run.uid },
+      dataTime: new Date(manifest.startTime).toISOString(),
+      server: result.server,
+      scope: 'Database',
+      verification: { level: 'ReadBack', time: new Date(result.verifiedTime).toISOString() },
+    });
+    expect(parseReport('catalog', JSON.stringify({ command: 'catalog', ok: true, result: bare }))).toBeDefined();
+    const run = await runRunner(catalogTask(task.folder, { identity }), { secrets: secrets() });
+    expect(resultOf(run, 'catalog')).toEqual({ ...bare, database });
+    expect(result.dataTime).toBe(manifest.startTime);
+
+    const elsewhere = await changed(task, (found) => ({ ...found, cluster: 'bonn', namespace: 'bank' }));
+    const foreign = resultOf(await runRunner(catalogTask(elsewhere), { secrets: secrets() }), 'catalog');
+    expect(foreign).toMatchObject({ cluster: 'bonn', namespace: 'bank' });
+    expect(foreign.manifestDigest).not.toBe(bare.manifestDigest);
+
+    // Each of these can never succeed: nothing is left to wait for.
+    const without = await changed(task, (found) => found);
+    const [segment] = manifest.segments;
+    await client.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: `${without}${segment?.key}` }));
+    const stranger = await newIdentity('classic');
+    const wrongs: readonly (readonly [string, string, CatalogTask, Secrets])[] = [
+      ['no manifest', 'ManifestNotFound', catalogTask('prod/v1/contract/shop/nowhere/'), secrets()],
+      ['no JSON', 'ManifestInvalid', catalogTask(await changed(task, () => '{')), secrets()],
+      [
+        'another format',
+        'ManifestInvalid',
+        catalogTask(await changed(task, (m) => ({ ...m, formatVersion: 2 }))),
+        secrets(),
+      ],
+      [
+        'a name that is none',
+        'ManifestInvalid',
+        catalogTask(await changed(task, (m) => ({ ...m, cluster: 'a\n\u001b[2J' }))),
+        secrets(),
+      ],
+      [
+        'a time that is none',
+        'ManifestInvalid',
+        catalogTask(await changed(task, (m) => ({ ...m, startTime: 'noon' }))),
+        secrets(),
+      ],
+      [
+        'a key that climbs',
+        'ManifestInvalid',
+        catalogTask(await changed(task, (m) => ({ ...m, contents: { ...m.contents, key: '../x' } }))),
+        secrets(),
+      ],
+      ['a part that is gone', 'ArchiveIncomplete', catalogTask(without, { identity }), secrets()],
+      [
+        'a key that does not fit',
+        'KeyMismatch',
+        catalogTask(task.folder, { identity }),
+        { ...secrets(), identity: { 'identity.txt': stranger.identity } },
+      ],
+    ];
+    for (const [what, reason, asked, mounted] of wrongs) {
+      const failed = await runRunner(asked, { secrets: mounted });
+      expect({ what, exitCode: failed.exitCode, ...failureOf(failed) }).toMatchObject({
+        what,
+        exitCode: 4,
+        reason,
+        retry: false,
+      });
+    }
+
+    const keyless = await runRunner(catalogTask(task.folder, { identity }), { secrets: { store: secrets().store! } });
+    expect({ exitCode: keyless.exitCode, ...failureOf(keyless) }).toMatchObject({
+      exitCode: 3,
+      reason: 'SecretNotFound',
+    });
+  });
+});
+
 describe('a backup', () => {
   test('is what its manifest says, and the manifest tells nothing that is secret', async () => {
     const database = await newDatabase();
@@ -268,7 +380,9 @@ describe('a backup', () => {
       const { stdout } = await shell(inFolder(`age -d -i identity.txt ${manifest.contents.key} | zstd -d`));
       const contents = JSON.parse(stdout) as { recipe: string[]; parts: { plain: { size: number; sha256: string } }[] };
       for (const line of contents.recipe) await shell(inFolder(line));
-      expect(await contentOf('restored')).toEqual(await contentOf(database));
+      // The recipe leaves it to the person whose the database is.
+      const { database: _, ...restored } = await contentOf('restored');
+      expect(await contentOf(database)).toMatchObject(restored);
       const dump = await readFile(join(folder, 'database.dump'));
       expect(dump.length).toBe(contents.parts[0]?.plain.size);
       expect(result.sizes.source).toBe(dump.length);
@@ -285,10 +399,11 @@ describe('a backup', () => {
     const { task, result } = await backedUp(database, { recipients: [quantum.recipient] });
     const before = await contentOf(database);
     await sql(database, 'DROP TABLE visits CASCADE');
-    const run = await runRunner(restoreTask(task, result.manifestDigest), {
-      secrets: { ...secrets(), identity: { 'identity.txt': quantum.identity } },
-    });
-    resultOf(run, 'restore');
+    const opened = { ...secrets(), identity: { 'identity.txt': quantum.identity } };
+    const run = await loadAndSwap(restoreTask(task, result.manifestDigest), (step) =>
+      runRunner(step, { secrets: opened }),
+    );
+    resultOf(run, 'swap');
     expect(await contentOf(database)).toEqual(before);
   });
 
@@ -434,7 +549,7 @@ describe('a plan', () => {
     backup = await backedUp(database);
   });
 
-  const planned = async (change: Partial<RestoreTask> = {}, other: Secrets = {}): Promise<PlanResult> => {
+  const planned = async (change: Partial<SwapTask> = {}, other: Secrets = {}): Promise<PlanResult> => {
     const task = planTask(restoreTask(backup.task, backup.result.manifestDigest, change));
     return resultOf(await runRunner(task, { secrets: { ...secrets(), ...other } }), 'plan');
   };
@@ -470,6 +585,45 @@ describe('a plan', () => {
     expect((await planned({ onConflict: 'Fail' })).refusals).toHaveLength(1);
   });
 
+  describe('of an app that the backup tells of', () => {
+    const application = { version: '1.4.0', requireSameNodes: true, nodes: ['n1'] };
+    let sealed: Awaited<ReturnType<typeof backedUp>>;
+    beforeAll(async () => {
+      sealed = await backedUp(database, { application });
+    });
+    const look = async (change: Partial<PlanTask>, other: Secrets = {}): Promise<PlanResult> => {
+      const task = { ...planTask(restoreTask(sealed.task, sealed.result.manifestDigest)), ...change };
+      return resultOf(await runRunner(task, { secrets: { ...secrets(), ...other } }), 'plan');
+    };
+    const elsewhere = { application: { version: '1.3.9' }, nodes: ['n2'], maxBytes: 1, onConflict: 'Fail' } as const;
+    const reasons = ({ refusals }: PlanResult) => refusals.map(({ reason }) => reason);
+
+    test('has that in its manifest, in clear', async () => {
+      expect((await manifestOf(sealed.task)).application).toEqual(application);
+    });
+
+    test('has everything that stands in the way in one list', async () => {
+      const found = await look(elsewhere);
+      expect(reasons(found)).toEqual(['Version', 'Nodes', 'TargetNotEmpty', 'TooLarge']);
+      expect(found.compatibility).toEqual([
+        expect.objectContaining({ of: 'PostgreSQL', verdict: 'Fits' }),
+        { of: 'application', archive: '1.4.0', target: '1.3.9', verdict: 'Refused' },
+      ]);
+    });
+
+    test('says what the manifest tells even where the key does not fit', async () => {
+      const wrong = await newIdentity('classic');
+      const found = await look(elsewhere, { identity: { 'identity.txt': wrong.identity } });
+      expect(reasons(found)).toEqual(['Version', 'Nodes', 'KeyMismatch']);
+    });
+
+    test('fits the same nodes, a newer version, and as many bytes as it has', async () => {
+      const maxBytes = sealed.result.sizes.source;
+      const found = await look({ application: { version: '1.5.0' }, nodes: ['n1'], maxBytes });
+      expect(found).toMatchObject({ refusals: [], bytesNeeded: maxBytes });
+    });
+  });
+
   test('without the Secret of the identity waits', async () => {
     const task = planTask(restoreTask(backup.task, backup.result.manifestDigest));
     const run = await runRunner(task, { secrets: { ...secrets(), identity: {} } });
@@ -503,7 +657,7 @@ describe('a restore', () => {
     const destroyed = await contentOf(database);
 
     const restore = restoreTask(task, result.manifestDigest);
-    const { previousDatabase } = resultOf(await runRunner(restore, { secrets: secrets() }), 'restore');
+    const { previousDatabase } = resultOf(await runRestore(restore), 'swap');
     expect(await contentOf(database)).toEqual(before);
     expect(previousDatabase).toBe(restore.previousDatabase);
     await sql('postgres', `ALTER DATABASE ${previousDatabase} ALLOW_CONNECTIONS true`);
@@ -511,7 +665,7 @@ describe('a restore', () => {
     expect(await databasesLike('holdfast_scratch%')).toEqual([]);
 
     await sql(database, 'DELETE FROM noise');
-    const again = resultOf(await runRunner(restore, { secrets: secrets() }), 'restore');
+    const again = resultOf(await runRestore(restore), 'swap');
     expect(again).toEqual({ previousDatabase });
     expect(await sql(database, 'SELECT 1 FROM noise')).toEqual([]);
 
@@ -519,11 +673,49 @@ describe('a restore', () => {
     expect(plan.alreadyRestored).toBe(true);
   });
 
+  test('whose checks do not hold changes nothing, and what was loaded stays for a look until it is cleaned up', async () => {
+    const database = await newDatabase();
+    const { task, result } = await backedUp(database);
+    await sql(database, 'DELETE FROM noise');
+    const live = await contentOf(database);
+    const swap = restoreTask(task, result.manifestDigest);
+    const { dropPrevious, ...base } = swap;
+    resultOf(await runRunner(loadTask(swap), { secrets: secrets() }), 'load');
+    const checks = [
+      { name: 'visits', sql: 'SELECT count(*) FROM visits', expect: '1000' },
+      { name: 'recent', sql: 'SELECT count(*) > 5000 FROM visits', expect: 'true' },
+    ];
+    const asked = await runRunner({ ...base, command: 'check', checks }, { secrets: secrets() });
+    expect(resultOf(asked, 'check')).toEqual({
+      checks: [
+        { name: 'visits', passed: true },
+        { name: 'recent', passed: false, found: 'false' },
+      ],
+    });
+    expect(await contentOf(database)).toEqual(live);
+    const { run, scratchDatabase, previousDatabase } = swap;
+    const cleanup = {
+      command: 'cleanup',
+      run,
+      database: swap.database,
+      scratchDatabase,
+      previousDatabase,
+      dropPrevious,
+    } as const;
+    const cleaned = async (keepScratch: boolean) =>
+      resultOf(await runRunner({ ...cleanup, keepScratch }, { secrets: secrets() }), 'cleanup');
+    expect(await cleaned(true)).toEqual({ restored: false });
+    expect(await sql(scratchDatabase, 'SELECT count(*)::int AS n FROM visits')).toEqual([{ n: 1000 }]);
+    expect(await cleaned(false)).toEqual({ restored: false });
+    expect(await databasesLike('holdfast_scratch%')).toEqual([]);
+    expect(await contentOf(database)).toEqual(live);
+  });
+
   test('drops the replaced database where that is asked', async () => {
     const database = await newDatabase();
     const { task, result } = await backedUp(database);
     const restore = restoreTask(task, result.manifestDigest, { dropPrevious: true });
-    expect(resultOf(await runRunner(restore, { secrets: secrets() }), 'restore')).toEqual({});
+    expect(resultOf(await runRestore(restore), 'swap')).toEqual({});
     expect(await databasesLike(`${database}_before%`)).toEqual([]);
   });
 
@@ -533,13 +725,13 @@ describe('a restore', () => {
     const selection = { exclude: { tableData: [{ schema: 'public', name: 'noise' }] } };
     const { task, result } = await backedUp(database, { selection });
     const over = restoreTask(task, result.manifestDigest);
-    const refused = failureOf(await runRunner(over, { secrets: secrets() }));
-    expect(refused).toMatchObject({ reason: 'PartialArchive', retry: false });
+    const refused = failureOf(await runRestore(over));
+    expect(refused).toMatchObject({ reason: 'RowsMissing', retry: false });
     expect(await contentOf(database)).toEqual(before);
     expect(await databasesLike('holdfast_scratch%')).toEqual([]);
 
     const beside = { database: address(`${database}_part`) };
-    resultOf(await runRunner(restoreTask(task, result.manifestDigest, beside), { secrets: secrets() }), 'restore');
+    resultOf(await runRestore(restoreTask(task, result.manifestDigest, beside)), 'swap');
     const [there] = await sql(
       `${database}_part`,
       'SELECT count(*)::int AS noise, (SELECT count(*)::int FROM visits) AS visits FROM noise',
@@ -547,12 +739,41 @@ describe('a restore', () => {
     expect(there).toEqual({ noise: 0, visits: 1000 });
   });
 
+  test('of what is missing joins the live database, and says what it added; of a part replaces just that', async () => {
+    const database = await newDatabase();
+    const before = await contentOf(database);
+    const { task, result } = await backedUp(database);
+    await sql(database, 'DROP TABLE noise');
+    const skip = restoreTask(task, result.manifestDigest, { onConflict: 'Skip' });
+    const plan = resultOf(await runRunner(planTask(skip), { secrets: secrets() }), 'plan');
+    expect(plan).toMatchObject({ inPlace: true, refusals: [] });
+    expect(plan.notes?.join(' ')).toContain('Added (1): table "public"."noise".');
+    const loaded = resultOf(await runRunner(loadTask(skip), { secrets: secrets() }), 'load');
+    expect(loaded.live?.objects).toMatchObject({
+      added: ['table "public"."noise"'],
+      kept: ['table "public"."visits"'],
+    });
+    expect(await contentOf(database)).toEqual(before);
+
+    await sql(database, 'DELETE FROM noise; DELETE FROM visits');
+    const selection = { include: { tables: [{ schema: 'public', name: 'noise' }] } };
+    const run = { ...skip.run, uid: randomUUID(), specHash: 'another' };
+    const replace = restoreTask(task, result.manifestDigest, { selection, run });
+    const replaced = resultOf(await runRunner(loadTask(replace), { secrets: secrets() }), 'load');
+    expect(replaced.live?.objects).toMatchObject({ replaced: ['table "public"."noise"'], addedCount: 0, keptCount: 0 });
+    const after = await contentOf(database);
+    expect(after.schema).toEqual(before.schema);
+    expect(after.rows['ONLY public.noise']).toEqual(before.rows['ONLY public.noise']);
+    expect(await sql(database, 'SELECT FROM visits')).toEqual([]);
+    expect(await databasesLike('holdfast_scratch%')).toEqual([]);
+  });
+
   test('makes the database where there is none', async () => {
     const database = await newDatabase();
     const before = await contentOf(database);
     const { task, result } = await backedUp(database);
     const change = { database: address(`${database} "neu" 🦔`), onConflict: 'Fail' as const };
-    resultOf(await runRunner(restoreTask(task, result.manifestDigest, change), { secrets: secrets() }), 'restore');
+    resultOf(await runRestore(restoreTask(task, result.manifestDigest, change)), 'swap');
     expect(await contentOf(change.database.database)).toEqual(before);
   });
 
@@ -571,7 +792,7 @@ describe('a restore', () => {
     await client.send(new PutObjectCommand({ Bucket: BUCKET, Key: segmentKey, Body: bytes }));
     const live = await contentOf(database);
 
-    const run = await runRunner(restoreTask(task, result.manifestDigest), { secrets: secrets() });
+    const run = await runRestore(restoreTask(task, result.manifestDigest));
     expect(run.exitCode).toBe(4);
     expect(failureOf(run)).toMatchObject({
       retry: false,
@@ -588,7 +809,7 @@ describe('a restore', () => {
     await sql(database, 'DELETE FROM noise');
     const live = await contentOf(database);
     const restore = restoreTask(task, result.manifestDigest, { notAfter: '2026-01-01T00:00:00Z' });
-    const run = await runRunner(restore, { secrets: secrets() });
+    const run = await runRestore(restore);
     expect(run.exitCode).toBe(4);
     expect(await contentOf(database)).toEqual(live);
     expect(await databasesLike('holdfast_scratch%')).toEqual([]);
@@ -598,7 +819,7 @@ describe('a restore', () => {
     const database = await newDatabase(60);
     const { task, result } = await backedUp(database, { compressionLevel: 1 });
     const live = await contentOf(database);
-    const running = await startRunner(restoreTask(task, result.manifestDigest), { secrets: secrets() });
+    const running = await startRunner(loadTask(restoreTask(task, result.manifestDigest)), { secrets: secrets() });
     await until(async () => (await childrenNamed(running.child.pid ?? 0, 'pg_restore')).length > 0);
     running.child.kill('SIGTERM');
     const run = await running.ended;
@@ -612,7 +833,7 @@ describe('a restore', () => {
     const database = await newDatabase(60);
     const { task, result } = await backedUp(database, { compressionLevel: 1 });
     const live = await contentOf(database);
-    const running = await startRunner(restoreTask(task, result.manifestDigest), { secrets: secrets() });
+    const running = await startRunner(loadTask(restoreTask(task, result.manifestDigest)), { secrets: secrets() });
     let pid: number | undefined;
     await until(async () => {
       [pid] = await childrenNamed(running.child.pid ?? 0, 'pg_restore');

@@ -1,14 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Backup } from '../../src/api/backup.ts';
 import type { Restore } from '../../src/api/restore.ts';
-import { furtherDatabases, restore, scaleLeases, startBackup, theApp, untilAppHas } from '../support/e2e-runs.ts';
+import {
+  furtherDatabases,
+  printOf,
+  restore,
+  scaleLeases,
+  startBackup,
+  theApp,
+  untilAppHas,
+} from '../support/e2e-runs.ts';
 import { aScene, contentOf, quoted, REPLICAS, type Scene } from '../support/e2e-scene.ts';
-import { connectionTo, sql } from '../support/e2e-world.ts';
-import { fingerprint } from '../support/postgres-fingerprint.ts';
+import { sql } from '../support/e2e-world.ts';
 
 describe('a backup and its restore', () => {
   let scene: Scene;
   let before: unknown;
+  /** What the restore replaces. */
+  let wrecked: unknown;
 
   beforeAll(async () => {
     scene = await aScene('round-trip');
@@ -17,8 +26,7 @@ describe('a backup and its restore', () => {
 
   afterAll(async () => scene?.[Symbol.asyncDispose]());
 
-  /** Schema, row counts and checksums of all tables. */
-  const print = (database: string) => fingerprint(connectionTo(database));
+  const print = (database: string) => printOf({ database });
 
   test('kubectl wait sees the backup become Complete, with sizes, and verified', async () => {
     await startBackup(scene, 'first');
@@ -41,8 +49,8 @@ describe('a backup and its restore', () => {
       "DROP VIEW orders_by_customer; DELETE FROM orders WHERE id % 2 = 0; UPDATE customers SET note = 'lost'",
     );
     expect(await print(scene.database)).not.toEqual(before);
-
-    const restored = await restore(scene, 'first', 'first');
+    wrecked = await print(scene.database);
+    const restored = await restore(scene, 'first', 'first', { safetyBackup: true });
     expect(restored.status).toMatchObject({
       phase: 'Complete',
       scaledWorkloads: [{ name: 'app', replicas: REPLICAS, restored: true }],
@@ -58,6 +66,17 @@ describe('a backup and its restore', () => {
     const name = status?.previousDatabase ?? '';
     await sql('postgres', `ALTER DATABASE ${quoted(name)} ALLOW_CONNECTIONS true`);
     expect(await sql(name, "SELECT count(*)::int AS lost FROM customers WHERE note = 'lost'")).toEqual([{ lost: 500 }]);
+  });
+
+  test('what was replaced was saved first, as a Backup that restores like any other', async () => {
+    const { safetyBackup } = (await scene.kubectl.get<Restore>('restore', 'first'))?.status ?? {};
+    const saved = await scene.kubectl.get<Backup>('backup', safetyBackup?.name ?? '');
+    expect(saved?.status).toMatchObject({ phase: 'Complete', origin: 'Safety', completionTime: safetyBackup?.time });
+    expect(saved?.metadata.ownerReferences).toBeUndefined();
+    const database = `${scene.database}-as-it-was`;
+    const target = { postgresql: { database } };
+    await restore(scene, 'look-at-it', safetyBackup?.name ?? '', { onConflict: 'Fail', target });
+    expect(await print(database)).toEqual(wrecked);
   });
 
   test('nothing of the restore holds the app any more', async () => {

@@ -4,7 +4,7 @@ import { secret } from '../../demo/objects.ts';
 import type { BackupSchedule } from '../../src/api/backup-schedule.ts';
 import type { Restore } from '../../src/api/restore.ts';
 import { applyExample, runNow, theBucket, theDatabase, theKey } from '../support/e2e-examples.ts';
-import { backUp, theApp, untilAppHas } from '../support/e2e-runs.ts';
+import { backUp, printOf, theApp, untilAppHas } from '../support/e2e-runs.ts';
 import { aScene, contentOf, REPLICAS, type Scene } from '../support/e2e-scene.ts';
 import { until, untilComplete } from '../support/e2e-wait.ts';
 import { POSTGRES_HOST, theWorld } from '../support/e2e-world.ts';
@@ -37,6 +37,7 @@ test('nightly.yaml and six-runs-a-day.yaml know their next run, and make one whe
 
 test('key-manager/restore.yaml puts the database back with the backend at zero, and brings that back', async () => {
   await using scene = await aScene('key-manager');
+  const before = await printOf(scene);
   await backUp(scene, 'before-upgrade');
   await scene.kubectl.apply([secret('restore-identity', { identity: scene.identity })]);
   await applyExample(scene, 'key-manager/restore.yaml', [
@@ -46,6 +47,8 @@ test('key-manager/restore.yaml puts the database back with the backend at zero, 
   const restored = await untilComplete<Restore>(scene.kubectl, 'restore', 'manager-before-upgrade');
   expect(restored.status?.scaledWorkloads).toMatchObject([{ name: 'app', replicas: REPLICAS, restored: true }]);
   expect(restored.status?.previousDatabase).toBeTruthy();
+  expect(restored.status?.safetyBackup?.time).toBeTruthy();
+  expect(await printOf(scene)).toEqual(before);
   await untilAppHas(scene, REPLICAS);
   expect((await theApp(scene)).spec.replicas).toBe(REPLICAS);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { API_VERSION } from '../../src/api/meta.ts';
 import { processesOf } from '../support/e2e-processes.ts';
-import { backUp, restore } from '../support/e2e-runs.ts';
+import { backUp, printOf, restore } from '../support/e2e-runs.ts';
 import { aScene, type Scene } from '../support/e2e-scene.ts';
 import { kubectlIn, OPERATOR_NAMESPACE, theWorld } from '../support/e2e-world.ts';
 
@@ -86,7 +86,9 @@ test('passwords and keys are nowhere but in their Secrets, before, while and aft
   const watcher = new Watcher(scene);
   try {
     await backUp(scene, 'first');
-    await restore(scene, 'first', 'first');
+    const before = await printOf(scene);
+    await restore(scene, 'first', 'first', { safetyBackup: true });
+    expect(await printOf(scene)).toEqual(before);
     // And on a path where things fail: names that are wrong make messages.
     await scene.kubectl.apply([
       {

@@ -7,7 +7,7 @@ import { generateX25519Identity } from 'age-encryption';
 import type { Backup } from '../../src/api/backup.ts';
 import { API_VERSION } from '../../src/api/meta.ts';
 import { type Ended, type PluginOptions, plugin } from '../support/cli-world.ts';
-import { theApp } from '../support/e2e-runs.ts';
+import { printOf, theApp } from '../support/e2e-runs.ts';
 import { aScene, REPLICAS, type Scene } from '../support/e2e-scene.ts';
 import { POSTGRES_HOST, sql, theWorld } from '../support/e2e-world.ts';
 
@@ -89,6 +89,7 @@ test('what cannot begin is told while it waits, and ends with cause and next ste
 
 test('a restore with the private key from a file, watched from elsewhere: the data is back, the app is back, the key is gone', async () => {
   const backup = await aCompleteBackup();
+  const before = await printOf(scene);
   await sql(scene.database, 'DELETE FROM orders');
   const watched = asked(['status', '--watch'], { interruptAfter: ' Resuming' });
 
@@ -97,7 +98,7 @@ test('a restore with the private key from a file, watched from elsewhere: the da
   );
   expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/^Complete after/m) });
   expect(stderr).toContain(scene.database);
-  expect(await orders()).toBe(ROWS);
+  expect(await printOf(scene)).toEqual(before);
   expect((await theApp(scene)).spec.replicas).toBe(REPLICAS);
   const name = nameIn(stdout);
   expect(await scene.kubectl.get('secret', `${name}-identity`)).toBeUndefined();

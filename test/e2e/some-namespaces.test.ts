@@ -1,14 +1,17 @@
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import type { Backup } from '../../src/api/backup.ts';
 import type { BackupKey } from '../../src/api/backup-key.ts';
 import { run } from '../cluster/command.ts';
 import { program } from '../cluster/programs.ts';
 import { RELEASE } from '../support/e2e-release.ts';
-import { backUp, restore, startBackup, untilAppHas } from '../support/e2e-runs.ts';
+import { backUp, printOf, restore, startBackup, untilAppHas } from '../support/e2e-runs.ts';
 import { aScene, REPLICAS } from '../support/e2e-scene.ts';
+import { endTurn } from '../support/e2e-turn.ts';
 import { until, untilComplete } from '../support/e2e-wait.ts';
 import { kubectlIn, OPERATOR_NAMESPACE, theWorld } from '../support/e2e-world.ts';
+
+afterAll(endTurn);
 
 const CHART = join(import.meta.dirname, '..', '..', 'helm', 'holdfast');
 
@@ -36,9 +39,11 @@ test('with Roles in two namespaces alone it backs up and restores there, leaves 
   await startBackup(elsewhere, 'nobody-looks');
   await backUp(billing, 'first');
   await backUp(shop, 'first');
+  const before = await printOf(shop);
   expect((await restore(shop, 'back', 'first')).status).toMatchObject({
     scaledWorkloads: [{ name: 'app', replicas: REPLICAS, restored: true }],
   });
+  expect(await printOf(shop)).toEqual(before);
   await untilAppHas(shop, REPLICAS);
   const left = await elsewhere.kubectl.get<Backup>('backup', 'nobody-looks');
   expect([left?.status?.phase, left?.status?.conditions]).toEqual([undefined, undefined]);

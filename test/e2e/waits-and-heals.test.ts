@@ -12,7 +12,7 @@ import { isTrue } from '../../src/api/conditions.ts';
 import type { Restore } from '../../src/api/restore.ts';
 import { run } from '../cluster/command.ts';
 import { program } from '../cluster/programs.ts';
-import { backUp, startBackup, startRestore, theApp } from '../support/e2e-runs.ts';
+import { backUp, printOf, startBackup, startRestore, theApp } from '../support/e2e-runs.ts';
 import { aKey, aScene, contentOf, makeBucket, REPLICAS, type Scene } from '../support/e2e-scene.ts';
 import { eventually, until, untilComplete, untilFailed, untilPending } from '../support/e2e-wait.ts';
 import { kubectlIn, POSTGRES_HOST, theWorld, WORLD_NAMESPACE } from '../support/e2e-world.ts';
@@ -285,6 +285,7 @@ test.concurrent('for its private key a restore waits with the app untouched, and
   await using scene = await aScene('identity');
   const { kubectl, identity } = scene;
   await backUp(scene, 'first');
+  const print = await printOf(scene);
   const before = (await theApp(scene)).metadata.generation;
   await startRestore(scene, 'again', 'first', { identity: { secretRef: { name: 'late', key: 'identity' } } });
   const waiting = await untilPending<Restore>(kubectl, 'restore', 'again', 'SecretNotFound');
@@ -295,5 +296,6 @@ test.concurrent('for its private key a restore waits with the app untouched, and
 
   await kubectl.apply([secret('late', { identity })]);
   await kubectl.call(['wait', '--for=condition=Complete', '--timeout=2m', 'restore/again']);
+  expect(await printOf(scene)).toEqual(print);
   expect((await theApp(scene)).spec.replicas).toBe(REPLICAS);
 });

@@ -54,12 +54,14 @@ async function whenMade<T extends Backup | Restore>(
   kind: KindRef<T>,
   before: readonly string[],
   status: object,
-): Promise<void> {
+): Promise<T> {
   const made = async () => {
     const all = await world.people.list(kind, { namespace: 'shop' });
     return all.find(({ metadata }) => !before.includes(metadata.name));
   };
-  await world.setStatus(kind, await eventually(made, `new ${kind.kind}`), status);
+  const found = await eventually(made, `new ${kind.kind}`);
+  await world.setStatus(kind, found, status);
+  return found;
 }
 
 const namesOf = async (kind: KindRef<Backup> | KindRef<Restore>) =>
@@ -85,7 +87,8 @@ describe('the command line', () => {
     [['list', '-o', 'xml'], /json, yaml, wide/],
     [['inspect'], /missing required argument 'backup'/],
     [['backup'], /--from SCHEDULE, or --like BACKUP/],
-    [['restore', 'x', '--scale-down', 'job/y', '--on-conflict', 'replace'], /Fail, Replace/],
+    [['restore'], /Say what to restore/],
+    [['restore', 'x', '--scale-down', 'job/y', '--on-conflict', 'replace'], /Fail, Skip, Replace/],
     [['schedule', 'next', 'x', '-c', '0'], /whole number/],
   ])('%j is asked wrongly', async (args, message) => {
     const { code, stdout, stderr } = await inShop(args);
@@ -511,6 +514,18 @@ describe('restore', () => {
     });
   });
 
+  test('says that what is replaced is saved first, or that it is not', async () => {
+    const asked = ['restore', GOOD, ...NAMED, '--on-conflict', 'Replace', '--dry-run'];
+    const said = async (...more: string[]) => {
+      const { stdout, stderr } = await inShop([...asked, ...more]);
+      return `${stdout}${stderr}`;
+    };
+    expect(await said()).toMatch(/saved first: +what is live now, as a Backup/);
+    const without = await said('--no-safety-backup');
+    expect(without).toMatch(/saved first: +no/);
+    expect(without).toMatch(/^ +safetyBackup: false$/m);
+  });
+
   test.each([
     ['another name', [{ after: '(orders): ', type: 'order\r' }], /"order" is not "orders". Nothing was done/],
     ['Ctrl-C', [{ after: '(orders): ', type: '\u0003' }], /Nothing was done/],
@@ -593,10 +608,205 @@ describe('restore', () => {
     expect(ended.stderr).toMatch(/warning: nothing was done: this very restore was live before/);
   });
 
+  describe('--plan', () => {
+    const plan = { server: '17.6', databaseExists: true, objects: 4, bytesNeeded: 2048 };
+    const fits = { phase: 'Complete', plan, conditions: [said('Complete', 'True', 'DryRun', 'a dry run')] };
+    const refusal = { reason: 'Nodes', message: 'elsewhere', hint: 'move it', forceable: true, forced: false };
+    const refused = {
+      phase: 'Failed',
+      plan: { ...plan, refusals: [refusal] },
+      failure: { reason: 'Nodes', message: 'elsewhere' },
+      conditions: [said('Failed', 'True', 'Nodes', 'elsewhere')],
+    };
+
+    test('asks nobody, makes a dry run, prints what it found, and leaves neither it nor the key behind', async () => {
+      await writeFile(join(world.folder, 'team.key'), `# mine\n${shop.identity}\n`);
+      const before = await namesOf(KIND.restore);
+      const [ended, made] = await Promise.all([
+        inShop(['restore', GOOD, '--plan', '--identity-file', 'team.key', '--force', 'Version']),
+        whenMade(KIND.restore, before, fits),
+      ]);
+      expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing stands in the way') });
+      expect(made?.spec).toMatchObject({ dryRun: true, force: ['Version'] });
+      expect(made?.metadata.name).toMatch(/^nightly-plan-\d{8}-\d{6}$/);
+      expect(await namesOf(KIND.restore)).toEqual(before);
+      expect(await secretOf(`${made?.metadata.name}-identity`)).toBeUndefined();
+    });
+
+    test('with refusals ends with 1 and tells each next step; --keep keeps the Restore, -o json prints it', async () => {
+      const before = await namesOf(KIND.restore);
+      const [ended] = await Promise.all([
+        inShop(['restore', GOOD, '--plan', '--keep', '--name', 'kept', ...NAMED]),
+        whenMade(KIND.restore, before, refused),
+      ]);
+      expect(ended).toMatchObject({
+        code: 1,
+        stdout: expect.stringMatching(/refused {2}Nodes: elsewhere\n {2}next: {3}move it/),
+      });
+      expect(await namesOf(KIND.restore)).toContain('kept');
+      const [json] = await Promise.all([
+        inShop(['restore', GOOD, '--plan', '-o', 'json', ...NAMED]),
+        whenMade(KIND.restore, [...before, 'kept'], refused),
+      ]);
+      expect(JSON.parse(json.stdout)).toMatchObject({ kind: 'Restore', status: { plan: { refusals: [refusal] } } });
+    });
+
+    test.each([
+      [['--plan', '--dry-run'], /exclude each other[\s\S]*only prints what would be sent/],
+      [['--keep'], /--keep and -o belong to --plan/],
+      [['--plan', '--force', 'RightMissing', ...NAMED], /spec\.force/],
+    ])('%j is refused before it begins', async (args, message) => {
+      const before = await namesOf(KIND.restore);
+      const ended = await inShop(['restore', GOOD, ...args]);
+      expect(ended.code).toBeGreaterThan(0);
+      expect(ended.stderr).toMatch(message);
+      expect(await namesOf(KIND.restore)).toEqual(before);
+    });
+  });
+
+  test('--latest names the backup that it shows, and says of when it is', async () => {
+    // Others of the schedule were made by the tests above, just now.
+    const before = new Date(Date.now() - 3_600_000).toISOString();
+    const { stdout, stderr } = await inShop([
+      'restore',
+      '--latest',
+      'nightly',
+      '--before',
+      before,
+      ...NAMED,
+      '--dry-run',
+    ]);
+    expect(stderr).toMatch(new RegExp(`backup: +${GOOD}, of .* ago \\(`));
+    expect(parse(stdout)).toMatchObject({ kind: 'Restore', spec: { from: { backupRef: { name: GOOD } } } });
+    const none = await inShop(['restore', '--latest', 'nightly', '--before', '2020-01-01T00:00:00Z', '--yes']);
+    expect(none).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/no Complete backup of 2020-01-01T00:00:00Z or before/),
+    });
+  });
+
+  test('--from-archive needs no backup, but a server and a Secret', async () => {
+    const from = ['restore', '--from-archive', 'cellar/prod/v1/lodz/shop/nightly/x/', ...NAMED, '--dry-run'];
+    const bare = await inShop(from);
+    expect(bare).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/from\.archive needs target\.postgresql\.host/),
+    });
+    const { stdout, stderr } = await inShop([...from, '--target-host', 'pg.new.svc', '--target-secret', 'new']);
+    expect(stderr).toMatch(/into: +what is in the archive, under its own name, on pg\.new\.svc:5432/);
+    expect(parse(stdout)).toMatchObject({
+      spec: {
+        from: { archive: { storeRef: { name: 'cellar' }, path: 'prod/v1/lodz/shop/nightly/x/' } },
+        target: { postgresql: { host: 'pg.new.svc', credentials: { secretRef: { name: 'new' } } } },
+      },
+    });
+  });
+
   test('--dry-run shows the plan and prints the object', async () => {
     const { stdout, stderr } = await inShop(['restore', GOOD, '--target-database', 'copy', '--dry-run']);
     expect(stderr).toMatch(/into: +copy on pg\.shop\.svc:5432/);
     expect(parse(stdout)).toMatchObject({ kind: 'Restore', spec: { target: { postgresql: { database: 'copy' } } } });
+  });
+});
+
+describe('undo', () => {
+  const KEPT = {
+    phase: 'Complete',
+    startTime: '2026-11-24T11:59:00Z',
+    completionTime: '2026-11-24T12:00:00Z',
+    outcome: { result: 'Restored', time: '2026-11-24T12:00:00Z' },
+    target: {
+      postgresql: {
+        ...{ host: 'pg.shop.svc', port: 5432, database: 'orders', maintenanceDatabase: 'postgres' },
+        credentials: { secretRef: { name: 'orders-pg', usernameKey: 'username', passwordKey: 'password' } },
+      },
+    },
+    previousDatabase: 'orders_before_1a2b3c4d',
+    conditions: [said('Complete', 'True', 'Restored', 'the restored database is live')],
+  };
+
+  /** A restore that is over. */
+  async function restored(name: string, status: object = KEPT): Promise<void> {
+    const before = await namesOf(KIND.restore);
+    const args = ['--yes', '--on-conflict', 'Replace', '--scale-down', 'deploy/web', '--keep-previous', '48h'];
+    await inShop([
+      'restore',
+      'nightly-202611240117',
+      '--identity',
+      'restore-identity/identity',
+      '--name',
+      name,
+      ...args,
+    ]);
+    await whenMade(KIND.restore, before, status);
+  }
+
+  test('says what happens, asks for the name of the database, and makes a restore that takes the same app to zero', async () => {
+    await restored('upgrade-20261124-110000');
+    const ended = await inShop(['undo', 'upgrade-20261124-110000'], {
+      terminal: [{ after: '(orders): ', type: 'orders\r' }],
+    });
+    expect(ended.code).toBe(0);
+    expect(ended.stdout).toMatch(/goes live again: +"orders_before_1a2b3c4d"/);
+    expect(ended.stdout).toMatch(/on: +orders on pg\.shop\.svc:5432/);
+    expect(ended.stdout).toMatch(/goes away: +what is live now: it is kept 48h/);
+    expect(ended.stdout).toMatch(/meanwhile at zero: +Deployment web, then back to 3/);
+    const made = await get(KIND.restore, madeBy(ended));
+    expect(made?.metadata.name).toMatch(/^undo-upgrade-\d{8}-\d{6}$/);
+    expect(made?.spec).toMatchObject({
+      from: { previousOf: { restoreRef: { name: 'upgrade-20261124-110000' } } },
+      scaleDown: { workloads: [{ kind: 'Deployment', name: 'web' }] },
+      keepPrevious: '48h',
+    });
+  });
+
+  test('another name is no yes, and without a terminal it wants --yes', async () => {
+    await restored('unsure');
+    const before = await namesOf(KIND.restore);
+    const typed = await inShop(['undo', 'unsure'], { terminal: [{ after: '(orders): ', type: 'order\r' }] });
+    expect(typed).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/"order" is not "orders". Nothing was done/),
+    });
+    const piped = await inShop(['undo', 'unsure'], { input: 'orders\n' });
+    expect(piped).toMatchObject({ code: 1, stderr: expect.stringMatching(/nobody to ask[\s\S]*--yes/) });
+    expect(await namesOf(KIND.restore)).toEqual(before);
+  });
+
+  test('of a restore that keeps nothing is refused before anything is made, with the way on', async () => {
+    await restored('bare', { ...KEPT, previousDatabase: null });
+    const before = await namesOf(KIND.restore);
+    expect(await inShop(['undo', 'bare', '--yes'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/keeps no database[\s\S]*kubectl holdfast -n shop list/),
+    });
+    expect(await inShop(['undo', 'bear', '--yes'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/There is no Restore "bear"[\s\S]*Did you mean "bare"/),
+    });
+    expect(await namesOf(KIND.restore)).toEqual(before);
+  });
+
+  test('is followed to its end, and with -o json standard output is the object alone, as it is then', async () => {
+    await restored('followed');
+    const before = await namesOf(KIND.restore);
+    const [done] = await Promise.all([
+      inShop(['undo', 'followed', '--yes', '--wait', '-o', 'json']),
+      whenMade(KIND.restore, before, { ...KEPT, previousDatabase: 'orders_before_99999999' }),
+    ]);
+    expect(done.code).toBe(0);
+    expect(JSON.parse(done.stdout)).toMatchObject({ kind: 'Restore', status: { phase: 'Complete' } });
+    expect(done.stderr).toMatch(/kept as "orders_before_99999999" for 48h/);
+  });
+
+  test('--dry-run shows what would happen and prints the object', async () => {
+    await restored('tried');
+    const { stdout, stderr } = await inShop(['undo', 'tried', '--dry-run']);
+    expect(stderr).toMatch(/undoes: +Restore tried/);
+    expect(parse(stdout)).toMatchObject({
+      kind: 'Restore',
+      spec: { from: { previousOf: { restoreRef: { name: 'tried' } } } },
+    });
   });
 });
 
@@ -648,6 +858,69 @@ describe('validate', () => {
       code: 1,
       stderr: expect.stringMatching(/no object of holdfast\.dev/),
     });
+  });
+});
+
+describe('drill', () => {
+  const GOOD = 'nightly-202611240117';
+  const drilled = {
+    phase: 'Complete',
+    outcome: { result: 'Drilled', time: '2026-11-24T06:03:00Z' },
+    checks: [{ name: 'orders', passed: true }],
+    drill: {
+      ...{ server: '17.6', duration: '2m10s', databases: 1, bytes: 9_000_000, tables: 2, rows: 530 },
+      largest: [{ table: 'public.orders', rows: 500 }],
+    },
+    conditions: [said('Complete', 'True', 'Drilled', 'restored into a server of its own')],
+  };
+
+  test('restores a backup into a server that is thrown away, follows it and tells what was in it', async () => {
+    const before = await namesOf(KIND.restore);
+    const args = ['drill', GOOD, '--identity', 'restore-identity', '--check', 'orders=SELECT count(*) > 0 FROM orders'];
+    const [ended, made] = await Promise.all([
+      inShop([...args, '--storage', '20Gi']),
+      whenMade<Restore>(KIND.restore, before, drilled),
+    ]);
+    expect(ended.code).toBe(0);
+    expect(made.spec).toMatchObject({
+      from: { backupRef: { name: GOOD } },
+      target: { ephemeral: { storage: { size: '20Gi' } } },
+      checks: [{ name: 'orders', sql: 'SELECT count(*) > 0 FROM orders', expect: 'true' }],
+      identity: { secretRef: { name: 'restore-identity', key: 'identity' } },
+    });
+    expect(ended.stdout).toMatch(/530 rows in 2 tables of 1 database[\s\S]*public\.orders +500[\s\S]*orders +yes/);
+  });
+
+  test('one that fails ends with 1, and tells what was found', async () => {
+    const before = await namesOf(KIND.restore);
+    const checks = [{ name: 'orders', passed: false, found: 'false' }];
+    const failed = { ...drilled, phase: 'Failed', checks, failure: { reason: 'CheckFailed', message: 'not so' } };
+    const conditions = [said('Failed', 'True', 'CheckFailed', 'not so')];
+    const [ended] = await Promise.all([
+      inShop(['drill', GOOD, '--name', 'strict']),
+      whenMade(KIND.restore, before, { ...failed, conditions }),
+    ]);
+    expect(ended.code).toBe(1);
+    expect(ended.stdout).toMatch(/orders +no +false/);
+  });
+
+  test('of a schedule takes its newest Complete backup', async () => {
+    const ended = await inShop(['drill', '--schedule', 'nightly', '--no-wait', '--dry-run']);
+    expect(ended.code).toBe(0);
+    expect(parse(ended.stdout)).toMatchObject({
+      spec: { from: { backupRef: { name: GOOD } }, target: { ephemeral: {} } },
+    });
+  });
+
+  test.each<[string, string[], RegExp]>([
+    ['nothing to restore', [], /either BACKUP, or --schedule NAME/],
+    ['two things to restore', [GOOD, '--schedule', 'nightly'], /either BACKUP, or --schedule NAME/],
+    ['a check without a name', [GOOD, '--check', 'SELECT 1'], /Write NAME=QUERY/],
+  ])('%s is refused before it begins', async (_what, args, message) => {
+    const before = await namesOf(KIND.restore);
+    const ended = await inShop(['drill', ...args]);
+    expect([ended.code === 0, message.test(ended.stderr)]).toEqual([false, true]);
+    expect(await namesOf(KIND.restore)).toEqual(before);
   });
 });
 

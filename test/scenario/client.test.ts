@@ -331,7 +331,7 @@ describe('an action whose call went wrong', () => {
 
   test('a scale whose answer was lost is refused when it is repeated blindly', async () => {
     const deployment = await newDeployment(3);
-    const action = { action: 'scale', kind: 'Deployment', ...versionOf(deployment), replicas: 0 } as const;
+    const action = { action: 'scale', resource: KIND.deployment, ...versionOf(deployment), replicas: 0 } as const;
     const hands = { cluster, learn: () => undefined };
     proxy.fault = (asked) => (isWrite(asked) ? 'lose-answer' : undefined);
     expect(await failureOf(apply(action, nobody, hands))).toMatchObject({ status: 0 });

@@ -13,6 +13,8 @@ import {
   scratchDatabaseName,
 } from '../../src/api/names.ts';
 import type { Restore } from '../../src/api/restore.ts';
+import { CRON_JOBS } from '../../src/api/workloads.ts';
+import { scaleLease } from '../../src/controllers/leases.ts';
 import { settle } from '../../src/hooks/settle.ts';
 import { SILENCE_MS } from '../../src/hooks/settle-plan.ts';
 import { KubeCluster } from '../../src/kube/client.ts';
@@ -44,7 +46,7 @@ beforeAll(async () => {
   await installKinds(server.kubeconfig);
   await kubectl(['create', 'namespace', 'shop']);
   proxy = await startApiProxy(server.kubeconfig);
-  account = await chartAccount(server.kubeconfig, 'holdfast-settle');
+  account = await chartAccount(server.kubeconfig, 'holdfast-settle', { 'restore.suspendCronJobs': 'true' });
   person = clusterOf(proxy.credentials.access);
 }, 120_000);
 
@@ -74,6 +76,7 @@ function settled(as = account): Promise<void> {
   return settle({
     cluster: clusterOf(speakingFor(as)),
     namespace: 'holdfast-system',
+    scalableKinds: [CRON_JOBS],
     say: (line) => said.push(line),
     clock: () => performance.now() * FAST,
     every: 100,
@@ -229,6 +232,24 @@ test('an app that nobody is responsible for any more is told at once', async () 
   const trouble = await failure(settled());
   expect(trouble.message).toBe('Deployment/orphan in shop is at zero: Restore shop/gone took it there, from 2.');
   expect((performance.now() - begun) * FAST).toBeLessThan(SILENCE_MS);
+  await kubectl(['delete', 'lease', '-n', 'shop', '-l', `${LABELS.managedBy}=${MANAGED_BY}`]);
+});
+
+test('a CronJob that is suspended for a Restore is told with the line that resumes it', async () => {
+  const restore = await aRestore('no-reports', {}, []);
+  const workload = { apiVersion: 'batch/v1', kind: 'CronJob', name: 'report' };
+  const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'x' }] } };
+  const metadata = { name: 'report', namespace: 'shop' };
+  const spec = { schedule: '@daily', suspend: true, jobTemplate: { spec: { template } } };
+  await person.create({ apiVersion: 'batch/v1', kind: 'CronJob', metadata, ...{ spec } });
+  await person.create(scaleLease(workload, CRON_JOBS, 1, { kind: 'Restore', metadata: restore.metadata }));
+  await person.delete(KIND.restore, { ...restore.metadata });
+  const trouble = await failure(settled());
+  expect(trouble.hint).toContain(
+    `kubectl --namespace shop patch cronjobs.batch/report --patch '{"spec":{"suspend":false}}'`,
+  );
+  await kubectl(['-n', 'shop', 'patch', 'cronjobs.batch/report', '--patch', '{"spec":{"suspend":false}}']);
+  await settled();
   await kubectl(['delete', 'lease', '-n', 'shop', '-l', `${LABELS.managedBy}=${MANAGED_BY}`]);
 });
 

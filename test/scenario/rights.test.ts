@@ -89,11 +89,14 @@ const DENIED = [
   'update deployments.apps',
   'delete deployments.apps',
   'patch statefulsets.apps',
+  'get cronjobs.batch',
+  'patch cronjobs.batch',
+  'list deployments.apps',
+  'get daemonsets.apps',
   'patch jobs.batch',
   'update jobs.batch',
   'patch leases.coordination.k8s.io',
   'update restores.holdfast.dev',
-  'delete restores.holdfast.dev',
   'patch backups.holdfast.dev',
   'delete backupstores.holdfast.dev',
   'create serviceaccounts/token',
@@ -179,6 +182,8 @@ async function makesEveryCall(http: Http, namespace: string, only?: OnlyNamespac
   await cluster.delete(KIND.backup, versionOf(child));
   const restore = (await cluster.get(KIND.restore, place('x'))) as Restore;
   await cluster.setFinalizers(KIND.restore, versionOf(restore), []);
+  const drill = { apiVersion: restore.apiVersion, kind: restore.kind, metadata: place('drill'), spec: restore.spec };
+  await cluster.delete(KIND.restore, versionOf(await cluster.create<Restore>(drill)));
   const { resourceVersion: _, ...reference } = versionOf(restore);
   const regarding = { apiVersion: restore.apiVersion, kind: restore.kind, ...reference };
   await cluster.event({ regarding, type: 'Normal', reason: 'Tested', note: 'n' }, new Date());
@@ -219,6 +224,7 @@ async function makesEveryCall(http: Http, namespace: string, only?: OnlyNamespac
     const { apiVersion, kind: name } = kind;
     await ofPeople({ apiVersion, kind: name, metadata: place('x'), spec: { ...spec, template } });
     const scale = await cluster.getScale(kind, place('x'));
+    await cluster.get(kind, place('x'));
     await cluster.setScale(kind, versionOf(scale as KubeObject), 0);
   }
 }

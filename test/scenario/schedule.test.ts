@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '
 import type { Backup } from '../../src/api/backup.ts';
 import type { BackupSchedule, BackupScheduleSpec } from '../../src/api/backup-schedule.ts';
 import type { Job } from '../../src/api/kubernetes.ts';
+import type { Restore } from '../../src/api/restore.ts';
 import { backupController } from '../../src/controllers/backup/observe.ts';
 import { backupScheduleController } from '../../src/controllers/backup-schedule/observe.ts';
 import type { AnyController } from '../../src/controllers/controller.ts';
@@ -12,7 +13,7 @@ import { KIND } from '../../src/kube/kinds.ts';
 import { now } from '../../src/platform/clock.ts';
 import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
 import { type ApiProxy, startApiProxy } from '../support/api-proxy.ts';
-import { aBackup, aKey, aStore, BACKED_UP } from '../support/builders.ts';
+import { aBackup, aCompleteBackup, aKey, aStore, BACKED_UP } from '../support/builders.ts';
 import { createReady, installKinds, kubectl } from '../support/kube-crds.ts';
 import { playJob } from '../support/kube-kubelet.ts';
 import { type TestOperator, testOperator } from '../support/kube-operator.ts';
@@ -143,4 +144,31 @@ test('deleting a schedule keeps its Backups', async () => {
   await kubectl(server.kubeconfig, ['delete', 'backupschedule', 'nightly', '-n', namespace]);
   await settle();
   expect((await backups())[0]?.metadata.ownerReferences).toBeUndefined();
+});
+
+test('a drill that is due is one Restore of the newest backup, however often the operator begins anew, and goes with the schedule', async () => {
+  const made = await newSchedule('nightly', { schedule: '0 0 29 2 *', drill: { schedule: '* * * * *' } });
+  const labels = { 'holdfast.dev/schedule': 'nightly' };
+  const complete = aCompleteBackup();
+  const backup: Backup = { ...complete, metadata: { ...complete.metadata, labels } };
+  await createReady(server.kubeconfig, backup, namespace);
+  const schedule = () => people.get(KIND.backupSchedule, { namespace, name: 'nightly' });
+  const restores = () => people.list<Restore>(KIND.restore, { namespace });
+  await begin();
+  await until(async () => (await schedule())?.status?.nextDrillTime !== undefined, 'drills are not planned');
+  await settle();
+  expect(await restores()).toEqual([]);
+  ahead = 61;
+  for (let times = 0; times < 2; times += 1) {
+    await operator?.stop();
+    await begin();
+    await until(async () => (await restores()).length > 0, 'no Restore was made');
+    await settle();
+  }
+  const [restore, ...others] = await restores();
+  expect(others).toEqual([]);
+  expect(restore).toMatchObject({
+    metadata: { ownerReferences: [{ kind: 'BackupSchedule', uid: made.metadata.uid }] },
+    spec: { from: { backupRef: { name: backup.metadata.name } }, target: { ephemeral: {} } },
+  });
 });

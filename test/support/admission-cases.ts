@@ -48,6 +48,13 @@ const BACKUP_SPEC = {
   storeRef: { name: 'cellar' },
   keyRef: { name: 'team' },
   compression: { level: 3 },
+  application: { version: '1.24.3', workloads: [{ kind: 'Deployment', name: 'web' }], requireSameNodes: true },
+};
+
+const EPHEMERAL = {
+  image: 'registry.example/postgis:17',
+  storage: { size: '20Gi' },
+  resources: { requests: { cpu: '500m', memory: '1Gi' }, limits: { cpu: 2, memory: '4Gi' } },
 };
 
 /** A good spec of each kind, with every optional object in place, so that each field can be reached. */
@@ -66,6 +73,12 @@ export const GOOD: Readonly<Record<string, Json>> = {
   BackupSchedule: {
     schedule: '0 2 * * *',
     retention: { keepLast: 3, keepWithin: '14d' },
+    drill: {
+      schedule: '0 6 * * 0',
+      checks: [{ name: 'orders', sql: 'SELECT true' }],
+      identity: { secretRef: { name: 'private', key: 'identity' } },
+      ephemeral: EPHEMERAL,
+    },
     template: { metadata: { labels: { team: 'blue' } }, spec: BACKUP_SPEC },
   },
   Restore: {
@@ -73,6 +86,9 @@ export const GOOD: Readonly<Record<string, Json>> = {
     target: { postgresql: { host: 'pg', credentials: { secretRef: { name: 'pg' } }, tls: TLS } },
     scaleDown: { workloads: [{ kind: 'Deployment', name: 'web' }], timeout: '10m' },
     identity: { secretRef: { name: 'private', key: 'identity' } },
+    application: { version: '1.25.0', longTermReleases: ['1.24'] },
+    include: { schemas: ['public'], tables: [{ schema: 'shop', name: 'orders' }] },
+    exclude: { schemas: ['audit'], tables: [{ schema: 'shop', name: 'log' }] },
   },
 };
 
@@ -85,8 +101,19 @@ function settingFor(schema: Schema, good: Json, path: readonly string[], value: 
   if (value === 'Instance') {
     return ['database', 'include', 'exclude'].reduce((spec, name) => withoutValue(spec, [...parent, name]), good);
   }
+  if (path[0] === 'from' && !['backupRef', 'database', undefined].includes(path[1])) {
+    const others =
+      path[1] === 'previousOf' ? [['target'], ['identity'], ['application'], ['include'], ['exclude']] : [];
+    return [['from', 'backupRef'], ...others].reduce(withoutValue, good);
+  }
+  if (kindOfTarget(path) === 'ephemeral') {
+    const others = [['scaleDown'], ['application'], ['include'], ['exclude']];
+    return [['target', 'postgresql'], ...others].reduce(withoutValue, good);
+  }
   return good;
 }
+
+const kindOfTarget = (path: readonly string[]) => (path[0] === 'target' ? path[1] : undefined);
 
 /** Every case of a kind. */
 export function casesOf(kind: string): AdmissionCase[] {
@@ -130,9 +157,12 @@ function boundsOf(kind: string, schema: Schema, good: Json): AdmissionCase[] {
 function presence(kind: string, schema: Schema, good: Json): AdmissionCase[] {
   return fieldsOf(schema).flatMap(({ path, required, fallback }): AdmissionCase[] => {
     const name = shown('spec', path);
-    const spec = withoutValue(withValue(schema, good, path.slice(0, -1), undefined), path);
+    // What is inside of a choice is looked at where that was chosen; the choice itself is what else the good spec has.
+    const base = path.length > 2 ? settingFor(schema, good, path, undefined) : good;
+    const spec = withoutValue(withValue(schema, base, path.slice(0, -1), undefined), path);
     const common = { kind, path: ['spec', ...path], tried: { make: spec } };
-    if (required) return [{ ...common, name: `without ${name} it is refused`, refusal: name }];
+    if (required && fallback === undefined)
+      return [{ ...common, name: `without ${name} it is refused`, refusal: name }];
     const rule = ABSENT_IS_REFUSED.find(([field]) => field.test(`${kind} ${name}`));
     if (rule !== undefined) return [{ ...common, name: `without ${name} a rule refuses it`, refusal: rule[1] }];
     if (fallback === undefined) return [{ ...common, name: `without ${name} it is taken` }];
@@ -143,8 +173,11 @@ function presence(kind: string, schema: Schema, good: Json): AdmissionCase[] {
 
 /** Optional for the schema; a rule asks for it where everything else is as in the good spec. */
 const ABSENT_IS_REFUSED: readonly (readonly [field: RegExp, refusal: string])[] = [
+  [/^Backup.*\.application\.workloads$/, 'requireSameNodes needs workloads'],
+  [/^Restore spec\.application\.version$/, 'longTermReleases needs version'],
   [/^Backup.*\.postgresql\.database$/, 'database is required'],
   [/^BackupStore .*\.tls\.ca\w+Ref$/, 'name exactly one of'],
+  [/^Restore spec\.from\.backupRef$/, 'name exactly one of'],
 ];
 
 interface Field {
@@ -214,6 +247,17 @@ const good = (kind: string, path: string, value: unknown): Json => {
   const schema: Schema = JSON.parse(JSON.stringify(KINDS.find((each) => each.kind === kind)!.spec));
   return withValue(schema, GOOD[kind]!, path.split('.'), value);
 };
+
+const EXACTLY_ONE = 'name exactly one of';
+const NAMES_ITS_SERVER = 'from.archive needs target.postgresql.host';
+const LATEST = { scheduleRef: { name: 'nightly' } };
+const ARCHIVE = {
+  storeRef: { name: 'cellar' },
+  path: 's3://acme/prod/v1/lodz/shop/_manual/20261124T120000Z-11111111/',
+};
+const SERVER = { host: 'pg', credentials: { secretRef: { name: 'pg' } } };
+
+const UNDONE = { restoreRef: { name: 'upgrade' } };
 
 const NEVER_CHANGES = 'never changes';
 const ONLY_KEEP_PREVIOUS = 'only keepPrevious may change';
@@ -353,6 +397,26 @@ const RULES: readonly AdmissionCase[] = [
   changed('Backup', 'a value', { compression: { level: 9 } }, NEVER_CHANGES),
   changed('Backup', 'a value that was a default', { startDeadline: '2h' }, NEVER_CHANGES),
   changed('Backup', 'nothing', { compression: { level: 3 } }),
+  made(
+    'Backup',
+    'without requireSameNodes an app needs no workloads',
+    good('Backup', 'application', { version: '1', requireSameNodes: false }),
+  ),
+  made('Restore', 'a version needs no long-term releases', good('Restore', 'application', { version: '1' })),
+  ...['500Gi', '1.5T', '1000000', 1_000_000].map((maxBytes) =>
+    made('Restore', `maxBytes may be ${maxBytes}`, good('Restore', 'target.postgresql.maxBytes', maxBytes)),
+  ),
+  ...['5GB', '-1', '5 Gi', '1e3', ''].map((maxBytes) =>
+    made(
+      'Restore',
+      `maxBytes may not be "${maxBytes}"`,
+      good('Restore', 'target.postgresql.maxBytes', maxBytes),
+      'spec.target.postgresql.maxBytes',
+    ),
+  ),
+  changed('Restore', 'force', { force: ['Version'] }, ONLY_KEEP_PREVIOUS),
+  changed('Restore', 'dryRun', { dryRun: true }, ONLY_KEEP_PREVIOUS),
+  changed('Restore', 'application, in part', { application: { version: '1.26.0' } }, ONLY_KEEP_PREVIOUS),
   changed('Restore', 'from', { from: { backupRef: { name: 'other' } } }, ONLY_KEEP_PREVIOUS),
   changed('Restore', 'target, gone', { target: null }, ONLY_KEEP_PREVIOUS),
   changed('Restore', 'target, in part', { target: { postgresql: { database: 'other' } } }, ONLY_KEEP_PREVIOUS),
@@ -361,6 +425,7 @@ const RULES: readonly AdmissionCase[] = [
   changed('Restore', 'scaleDown, in part', { scaleDown: { timeout: '1m' } }, ONLY_KEEP_PREVIOUS),
   changed('Restore', 'identity, gone', { identity: null }, ONLY_KEEP_PREVIOUS),
   changed('Restore', 'identity, in part', { identity: { secretRef: { key: 'other' } } }, ONLY_KEEP_PREVIOUS),
+  changed('Restore', 'safetyBackup', { safetyBackup: false }, ONLY_KEEP_PREVIOUS),
   changed('Restore', 'startDeadline', { startDeadline: '2h' }, ONLY_KEEP_PREVIOUS),
   changed('Restore', 'activeDeadlineSeconds', { activeDeadlineSeconds: 90 }, ONLY_KEEP_PREVIOUS),
   changed('Restore', 'keepPrevious, which may', { keepPrevious: '0s' }),
@@ -369,5 +434,124 @@ const RULES: readonly AdmissionCase[] = [
     name: 'changed: keepPrevious of one that says little else',
     tried: { make: { from: GOOD['Restore']!['from'] }, change: { spec: { keepPrevious: '0s' } } },
   },
+  made('Restore', 'the latest of a schedule', { from: { latest: LATEST } }),
+  made('Restore', 'the latest of before an instant', {
+    from: { latest: { ...LATEST, before: '2026-11-22T12:00:00Z' } },
+  }),
+  made('Restore', 'of nothing', { from: {} }, EXACTLY_ONE),
+  made('Restore', 'of nothing, but one database of it', { from: { database: 'orders' } }, EXACTLY_ONE),
+  made('Restore', 'of two things', { from: { latest: LATEST, backupRef: { name: 'b' } } }, EXACTLY_ONE),
+  made(
+    'Restore',
+    'of an archive and the latest',
+    { from: { latest: LATEST, archive: ARCHIVE }, target: { postgresql: SERVER } },
+    EXACTLY_ONE,
+  ),
+  made('Restore', 'an archive into a server that is named', {
+    from: { archive: ARCHIVE },
+    target: { postgresql: SERVER },
+  }),
+  made('Restore', 'an archive by its folder alone', {
+    from: { archive: { ...ARCHIVE, path: 'v1/a..b/..c' } },
+    target: { postgresql: SERVER },
+  }),
+  ...['..', 'prod/../other', './prod', 's3://acme/prod/..'].map((path) =>
+    made(
+      'Restore',
+      `an archive at ${path}`,
+      { from: { archive: { ...ARCHIVE, path } }, target: { postgresql: SERVER } },
+      'a path may not contain',
+    ),
+  ),
+  ...['/prod/v1', 'prod//v1', 'prod/%2e%2e/v1', 'https://acme/prod', 'prod\\v1', 'a b', 'prod/v1//'].map((path) =>
+    made(
+      'Restore',
+      `an archive at ${path}`,
+      { from: { archive: { ...ARCHIVE, path } }, target: { postgresql: SERVER } },
+      'spec.from.archive.path',
+    ),
+  ),
+  made('Restore', 'an archive into nowhere', { from: { archive: ARCHIVE } }, NAMES_ITS_SERVER),
+  made('Restore', 'an archive into no server', { from: { archive: ARCHIVE }, target: {} }, NAMES_ITS_SERVER),
+  made(
+    'Restore',
+    'an archive into a server without a Secret',
+    { from: { archive: ARCHIVE }, target: { postgresql: { host: 'pg' } } },
+    NAMES_ITS_SERVER,
+  ),
+  made(
+    'Restore',
+    'an archive into a Secret without a server',
+    { from: { archive: ARCHIVE }, target: { postgresql: { credentials: SERVER.credentials } } },
+    NAMES_ITS_SERVER,
+  ),
+  made('Restore', 'an undo says what it undoes, and no more', { from: { previousOf: UNDONE } }),
+  made('Restore', 'an undo that scales, keeps and only looks', {
+    from: { previousOf: UNDONE },
+    ...{ scaleDown: GOOD['Restore']!['scaleDown'], keepPrevious: '1h', dryRun: true },
+  }),
+  made(
+    'Restore',
+    'an undo has no Backup',
+    { from: { previousOf: UNDONE, backupRef: { name: 'b' } } },
+    'name exactly one',
+  ),
+  ...Object.entries({
+    from: { previousOf: UNDONE, database: 'orders' },
+    target: { postgresql: { database: 'copy' } },
+    identity: { secretRef: { name: 'private', key: 'identity' } },
+    checks: [{ name: 'a', sql: 'SELECT true' }],
+    application: { version: '1.2.3' },
+    force: ['Version'],
+    include: { schemas: ['public'] },
+    exclude: { schemas: ['public'] },
+    roles: { onConflict: 'Replace' },
+  }).map(([name, value]) =>
+    made('Restore', `an undo has no ${name}`, { from: { previousOf: UNDONE }, [name]: value }, 'an undo loads nothing'),
+  ),
+  made('Restore', 'a drill needs nothing but a backup', {
+    from: { backupRef: { name: 'b' } },
+    target: { ephemeral: {} },
+  }),
+  made('Restore', 'a drill says all that it may', {
+    from: { backupRef: { name: 'b' }, database: 'orders' },
+    target: { ephemeral: EPHEMERAL },
+    ...{ checks: [{ name: 'a', sql: 'SELECT true' }], identity: GOOD['Restore']!['identity'], dryRun: true },
+  }),
+  made('Restore', 'a drill of an archive needs no server', {
+    from: { archive: { storeRef: { name: 'cellar' }, path: 'v1/a/b/c/d' } },
+    target: { ephemeral: {} },
+  }),
+  made(
+    'Restore',
+    'a drill goes into no other server',
+    { from: { backupRef: { name: 'b' } }, target: { ephemeral: {}, postgresql: { database: 'copy' } } },
+    'name either postgresql or ephemeral',
+  ),
+  ...Object.entries({
+    onConflict: 'Replace',
+    keepScratch: true,
+    scaleDown: { workloads: [{ kind: 'Deployment', name: 'web' }] },
+    application: { version: '1.2.3' },
+    include: { schemas: ['public'] },
+    exclude: { schemas: ['public'] },
+    roles: { onConflict: 'Skip' },
+    streams: 2,
+  }).map(([name, value]) =>
+    made(
+      'Restore',
+      `a drill has no ${name}`,
+      { from: { backupRef: { name: 'b' } }, target: { ephemeral: {} }, [name]: value },
+      'a drill restores all of it',
+    ),
+  ),
+  ...['lots', '1Zi'].map((size) =>
+    made(
+      'Restore',
+      `${size} is no amount of bytes`,
+      { from: { backupRef: { name: 'b' } }, target: { ephemeral: { storage: { size } } } },
+      'spec.target.ephemeral.storage.size',
+    ),
+  ),
   changed('BackupSchedule', 'the template, which may', { template: { spec: { compression: { level: 9 } } } }),
 ];

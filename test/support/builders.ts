@@ -17,6 +17,7 @@ export const SETTINGS: Settings = {
   clusterName: 'lodz',
   namespace: 'holdfast-system',
   runner: { image: 'localhost/holdfast:test', imagePullPolicy: 'Never' },
+  drill: { image: 'localhost/postgres:{major}', runAsUser: 65532 },
 };
 
 const UIDS = { backup: '11111111-aaaa-4bbb-8ccc-000000000001', restore: '22222222-aaaa-4bbb-8ccc-000000000002' };
@@ -128,6 +129,7 @@ export function aRestore(
     spec: {
       from: { backupRef: { name: 'nightly' } },
       onConflict: 'Replace',
+      safetyBackup: false,
       scaleDown: { workloads: [{ kind: 'Deployment', name: 'web' }], timeout: '10m' },
       keepPrevious: '24h',
       startDeadline: '1h',

@@ -6,7 +6,8 @@ import { API_VERSION } from '../../src/api/meta.ts';
 import type { Restore, RestoreSpec } from '../../src/api/restore.ts';
 import type { Scene } from './e2e-scene.ts';
 import { until, untilComplete } from './e2e-wait.ts';
-import { POSTGRES_HOST, sql } from './e2e-world.ts';
+import { connectionTo, POSTGRES_HOST, sql } from './e2e-world.ts';
+import { type Fingerprint, fingerprint } from './postgres-fingerprint.ts';
 
 export async function startBackup(scene: Scene, name: string, over: Partial<BackupSpec> = {}): Promise<void> {
   await scene.kubectl.apply([
@@ -34,7 +35,7 @@ export async function backUp(scene: Scene, name: string): Promise<Backup> {
   return untilComplete<Backup>(scene.kubectl, 'backup', name);
 }
 
-/** In place of the live database, with the app at zero meanwhile. */
+/** In place of the live database, with the app at zero meanwhile; what is replaced is saved first only where a test says so. */
 export async function startRestore(
   scene: Scene,
   name: string,
@@ -50,6 +51,7 @@ export async function startRestore(
       spec: {
         from: { backupRef: { name: backup } },
         onConflict: 'Replace',
+        safetyBackup: false,
         scaleDown: { workloads: [{ kind: 'Deployment', name: 'app' }] },
         identity: { secretRef: { name: 'restore-identity', key: 'identity' } },
         ...over,
@@ -66,6 +68,11 @@ export async function restore(
 ): Promise<Restore> {
   await startRestore(scene, name, backup, over);
   return untilComplete<Restore>(scene.kubectl, 'restore', name);
+}
+
+/** Schema, row counts and checksums of all tables of the scene's database, and its properties. */
+export function printOf({ database }: Pick<Scene, 'database'>): Promise<Fingerprint> {
+  return fingerprint(connectionTo(database));
 }
 
 export interface Deployment {

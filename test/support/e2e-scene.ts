@@ -10,7 +10,11 @@ import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import type { Kubectl } from '../../demo/kubectl.ts';
 import { secret } from '../../demo/objects.ts';
 import { API_VERSION } from '../../src/api/meta.ts';
+import { takeTurn } from './e2e-turn.ts';
 import { kubectlIn, openSession, REGION, S3_ENDPOINT, type Session, s3Client, sql, theWorld } from './e2e-world.ts';
+
+// Every file of tests has a scene.
+await takeTurn();
 
 export const REPLICAS = 3;
 
@@ -181,7 +185,6 @@ function anApp(): object {
         metadata: { labels: { app: 'app' } },
         spec: {
           automountServiceAccountToken: false,
-          // The first process of a container does not hear SIGTERM.
           terminationGracePeriodSeconds: 1,
           securityContext: { runAsNonRoot: true, runAsUser: 65534, seccompProfile: { type: 'RuntimeDefault' } },
           containers: [
@@ -189,7 +192,8 @@ function anApp(): object {
               name: 'app',
               image: theWorld().postgresImage,
               imagePullPolicy: 'IfNotPresent',
-              command: ['sleep', 'infinity'],
+              // The first process of a container hears no SIGTERM unless it says so.
+              command: ['sh', '-c', 'trap exit TERM; sleep infinity & wait'],
               securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
             },
           ],

@@ -1,6 +1,7 @@
 /** Our kinds on an API server of a test. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Backup } from '../../src/api/backup.ts';
 import type { BackupKey } from '../../src/api/backup-key.ts';
 import type { BackupStore } from '../../src/api/backup-store.ts';
 import { run } from '../cluster/command.ts';
@@ -33,11 +34,11 @@ export async function installKinds(kubeconfig: string): Promise<void> {
 /** A store or a key as it is once it was tried and works, for tests whose subject is something else. */
 export async function createReady(
   kubeconfig: string,
-  { apiVersion, kind, metadata, spec, status }: BackupStore | BackupKey,
+  { apiVersion, kind, metadata, spec, status }: BackupStore | BackupKey | Backup,
   namespace: string,
 ): Promise<void> {
-  const { name } = metadata;
-  const wanted = JSON.stringify({ apiVersion, kind, metadata: { name, namespace }, spec });
+  const { name, labels } = metadata;
+  const wanted = JSON.stringify({ apiVersion, kind, metadata: { name, namespace, labels }, spec });
   await kubectl(kubeconfig, ['create', '-f', '-'], wanted);
   const patch = ['-n', namespace, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status })];
   await kubectl(kubeconfig, ['patch', kind.toLowerCase(), name, ...patch]);

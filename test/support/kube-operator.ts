@@ -1,5 +1,6 @@
 /** An operator in the test's own process, with the controllers that the test brings, behind a proxy. */
 import type { KubeObject } from '../../src/api/kubernetes.ts';
+import type { ScalableKind } from '../../src/api/workloads.ts';
 import type { AnyController } from '../../src/controllers/controller.ts';
 import { Operator, type PassReport } from '../../src/controllers/operator.ts';
 import { KubeCluster } from '../../src/kube/client.ts';
@@ -25,6 +26,7 @@ const SETTINGS = {
   clusterName: 'test',
   namespace: 'holdfast-system',
   runner: { image: 'localhost/runner:test', imagePullPolicy: 'Never' },
+  drill: { image: 'localhost/postgres:{major}', runAsUser: 65532 },
 } as const;
 
 export interface Confined {
@@ -39,6 +41,7 @@ export function testOperator(
   controllers: readonly AnyController[],
   clock: () => Date = now,
   confined?: Confined,
+  scalableKinds: readonly ScalableKind[] = [],
 ): TestOperator {
   const credentials =
     confined === undefined ? proxy.credentials : { ...proxy.credentials, access: speakingFor(confined.user) };
@@ -59,7 +62,7 @@ export function testOperator(
     timings: { backoff: { base: 20, cap: 200 } },
   });
   const tools = {
-    world: { stores: watches.stores, cluster: new KubeCluster(http), settings: SETTINGS },
+    world: { stores: watches.stores, cluster: new KubeCluster(http), settings: { ...SETTINGS, scalableKinds } },
     learn: (object: KubeObject) => watches.learn(object),
     now: clock,
     onTrouble: () => undefined,

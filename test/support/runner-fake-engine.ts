@@ -29,6 +29,8 @@ export interface FakeDatabase {
   swapFailure?: HoldfastError;
   /** The commit happened though the swap reported a failure. */
   committed?: boolean;
+  /** What a check is told. */
+  answer?: (sql: string) => string;
   dropPreviousFailure?: HoldfastError;
   closeFailure?: Error;
 }
@@ -139,6 +141,14 @@ export function fakeServer(database: FakeDatabase): FakeServer {
     }),
     createScratch: async () => called('createScratch'),
     load: () => recording(reader(context, database.loadFate), loaded),
+    addTo: () => ({
+      ...recording(reader(context, database.loadFate), loaded),
+      report: () => ({ added: ['table "public"."visits"'], kept: [], replaced: [] }),
+    }),
+    ask: async (sql) => {
+      called('ask');
+      return database.answer?.(sql) ?? 'true';
+    },
     swap: async () => {
       called('swap');
       if (database.swapFailure !== undefined) throw database.swapFailure;
@@ -164,6 +174,12 @@ export function fakeServer(database: FakeDatabase): FakeServer {
     },
     openInstanceTarget: async () => {
       throw new Error('the fake has one database');
+    },
+    openThrowaway: async () => {
+      throw new Error('the fake is no server of its own');
+    },
+    openUndo: async () => {
+      throw new Error('the fake keeps nothing');
     },
     openTarget: async (_database, _login, _request, context) => {
       called('openTarget');

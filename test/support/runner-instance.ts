@@ -1,8 +1,9 @@
 /** A server with several databases and roles, a bucket, and runners that back all of it up and bring it back. */
+
 import { randomUUID } from 'node:crypto';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { previousDatabaseName, scratchDatabaseName } from '../../src/api/names.ts';
-import type { BackupResult, BackupTask, CleanupTask, Report, RestoreTask, ServerAccess } from '../../src/api/task.ts';
+import type { BackupResult, BackupTask, Report, ServerAccess, SwapTask, Task } from '../../src/api/task.ts';
 import type { InstanceContents } from '../../src/archive/contents.ts';
 import { runFolder } from '../../src/archive/layout.ts';
 import type { Manifest } from '../../src/archive/manifest.ts';
@@ -10,6 +11,7 @@ import { newIdentity } from '../../src/keys/identities.ts';
 import { openContents } from '../../src/runner/sealed-contents.ts';
 import { type LocalS3, localS3 } from '../cluster/versitygw.ts';
 import { type PostgresWorld, postgresWorld } from './postgres-world.ts';
+import { loadAndSwap } from './restore-steps.ts';
 import { type RunnerOptions, type RunnerRun, runRunner, type Secrets, startRunner } from './runner-process.ts';
 
 const BUCKET = 'holdfast-instance';
@@ -23,10 +25,12 @@ export interface InstanceWorld extends AsyncDisposable {
   readonly key: { readonly identity: string; readonly recipient: string };
   secrets(): Secrets;
   backupTask(change?: Partial<BackupTask>): BackupTask;
-  restoreTask(backup: BackupTask, manifestDigest: string, change?: Partial<RestoreTask>): RestoreTask;
+  restoreTask(backup: BackupTask, manifestDigest: string, change?: Partial<SwapTask>): SwapTask;
   backup(change?: Partial<BackupTask>): Promise<{ task: BackupTask } & BackupResult>;
-  run(task: RestoreTask | CleanupTask | BackupTask): Promise<RunnerRun>;
-  start(task: RestoreTask, options?: Partial<RunnerOptions>): ReturnType<typeof startRunner>;
+  run(task: Task): Promise<RunnerRun>;
+  /** Loads and swaps. */
+  restore(task: SwapTask): Promise<RunnerRun>;
+  start(task: Task, options?: Partial<RunnerOptions>): ReturnType<typeof startRunner>;
   read(key: string): Promise<Buffer>;
   objects(prefix: string): Promise<string[]>;
   /** Changes one byte in the middle of an object. */
@@ -94,12 +98,13 @@ export async function instanceWorld(
     manifest,
     backupTask,
     run,
+    restore: (task) => loadAndSwap(task, run),
     start: (task, options = {}) => startRunner(task, { secrets: secrets(), attempt: randomUUID(), ...options }),
     restoreTask: (backup, manifestDigest, change = {}) => {
       const uid = randomUUID();
       const database = change.database ?? access();
       return {
-        command: 'restore',
+        command: 'swap',
         run: { cluster: 'contract', namespace: 'shop', name: `back-${uid.slice(0, 4)}`, uid, specHash: 'a1' },
         store: bucket,
         archive: { folder: backup.folder, manifestDigest, cluster: 'contract', namespace: 'shop' },

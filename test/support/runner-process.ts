@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { MOUNTS, type Report, type Task } from '../../src/api/task.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main/runner.ts');
@@ -29,6 +29,8 @@ export interface RunningRunner {
 
 export interface RunnerOptions {
   readonly secrets: Secrets;
+  /** Of the server that stands beside the runner of a drill. */
+  readonly drillPassword?: string;
   readonly attempt?: string;
   readonly nodeArgs?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -37,6 +39,7 @@ export interface RunnerOptions {
 export async function startRunner(task: Task, options: RunnerOptions): Promise<RunningRunner> {
   const root = await mkdtemp(join(tmpdir(), 'holdfast-runner-'));
   await prepare(root, task, options.secrets);
+  if (options.drillPassword !== undefined) await giveDrillPassword(root, options.drillPassword);
   const terminationLog = join(root, 'termination-log');
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), MAIN], {
     env: {
@@ -75,6 +78,11 @@ async function prepare(root: string, task: Task, secrets: Secrets): Promise<void
       await writeFile(join(root, MOUNTS[mount], key), value, { mode: 0o444 });
     }
   }
+}
+
+async function giveDrillPassword(root: string, password: string): Promise<void> {
+  await mkdir(join(root, dirname(MOUNTS.drill)));
+  await writeFile(join(root, MOUNTS.drill), password, { mode: 0o600 });
 }
 
 /** The children of a process that run a program of the given name. */

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import type { BackupTask, RestoreTask } from '../../src/api/task.ts';
+import type { BackupTask, SwapTask } from '../../src/api/task.ts';
 import { newIdentity } from '../../src/keys/identities.ts';
 import type { RunnerContext } from '../../src/runner/context.ts';
 import { type FakeDatabase, type FakeServer, fakeContent, fakeServer } from './runner-fake-engine.ts';
@@ -19,7 +19,7 @@ export interface RunnerWorld extends AsyncDisposable {
   /** What was logged, a line each. */
   readonly log: string[];
   context(change?: Partial<RunnerContext>): RunnerContext;
-  restoreTask(manifestDigest: string, change?: Partial<RestoreTask>): RestoreTask;
+  restoreTask(manifestDigest: string, change?: Partial<SwapTask>): SwapTask;
 }
 
 const DATABASE = {
@@ -80,7 +80,7 @@ export async function runnerWorld(size = 1_000_000): Promise<RunnerWorld> {
       ...change,
     }),
     restoreTask: (manifestDigest, change = {}) => ({
-      command: 'restore',
+      command: 'swap',
       run: { ...RUN, name: 'back', specHash: 'x' },
       store: STORE,
       archive: { folder, manifestDigest, cluster: 'c', namespace: 'n' },

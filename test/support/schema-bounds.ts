@@ -130,6 +130,8 @@ function shapes(length: number): string[] {
     fill('https://', 'a'),
     fill('@', 'a'),
     fill('', '*', ' * * * *'),
+    fill('A', 'a'),
+    fill('apps/v', '1'),
   ];
 }
 
@@ -189,7 +191,15 @@ export function sample(schema: Schema, index: number, extent: 'smallest' | 'ever
 
 function sampleText({ pattern, format, minLength = 0, maxLength = Number.POSITIVE_INFINITY }: Schema, index: number) {
   if (format === 'date-time') return '2026-01-01T00:00:00Z';
-  const found = [`item-${index}`, `age1recipient${index}`, `${index + 1}h`, `0 ${index} * * *`, `x${index}`].find(
+  const found = [
+    `item-${index}`,
+    `age1recipient${index}`,
+    `${index + 1}h`,
+    `0 ${index} * * *`,
+    `x${index}`,
+    `Item${index}`,
+    `apps/v${index + 1}`,
+  ].find(
     (text) =>
       (pattern === undefined || new RegExp(pattern).test(text)) && text.length >= minLength && text.length <= maxLength,
   );

@@ -78,7 +78,7 @@ specs of them and of the Restore that is kept ready. Refuses values that are not
 
 {{/* Spec of the BackupSchedule. What backup has beyond the values of the chart are its fields, or those of its template's spec. */}}
 {{- define "holdfast.scheduleSpec" -}}
-{{- $own := list "timeZone" "suspend" "concurrencyPolicy" "startingDeadlineSeconds" "runOnCreate" "trigger" "retention" "failedBackupsHistoryLimit" -}}
+{{- $own := list "timeZone" "suspend" "concurrencyPolicy" "startingDeadlineSeconds" "runOnCreate" "trigger" "retention" "drill" "failedBackupsHistoryLimit" -}}
 {{- $reference := dict "name" (include "holdfast.backupName" .) -}}
 {{- $source := dict "postgresql" (include "holdfast.postgresql" . | fromJson) -}}
 {{- $backup := dict "source" $source "storeRef" $reference "keyRef" $reference -}}
@@ -112,8 +112,9 @@ specs of them and of the Restore that is kept ready. Refuses values that are not
 {{- if and $restore.scaleDown (not $beside) -}}
   {{- $workloads := list -}}
   {{- range $restore.scaleDown -}}
-    {{- $kind := ternary "Deployment" "StatefulSet" (hasPrefix "deployment/" .) -}}
-    {{- $workloads = append $workloads (dict "kind" $kind "name" (splitList "/" . | last)) -}}
+    {{- $kinds := dict "deployment" (dict "kind" "Deployment") "statefulset" (dict "kind" "StatefulSet") "cronjob" (dict "apiVersion" "batch/v1" "kind" "CronJob") -}}
+    {{- $kind := get $kinds (splitList "/" . | first) -}}
+    {{- $workloads = append $workloads (merge (dict "name" (splitList "/" . | last)) $kind) -}}
   {{- end -}}
   {{- $scaleDown := dict "workloads" $workloads -}}
   {{- with $restore.timeout -}}{{- $_ := set $scaleDown "timeout" . -}}{{- end -}}

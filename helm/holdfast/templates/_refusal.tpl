@@ -45,6 +45,11 @@ the public keys that archives are encrypted to. This makes a pair, and shows the
     {{- $problems = append $problems (printf "The schedule would be in the namespace %q (backup.namespace), which is not among watchNamespaces: nobody would look at it. Add it there." $namespace) -}}
   {{- end -}}
 {{- end -}}
+{{- range (.Values.restore).scaleDown -}}
+  {{- if and (hasPrefix "cronjob/" .) (not ($.Values.restore).suspendCronJobs) -}}
+    {{- $problems = append $problems (printf "restore.scaleDown names %s, which every restore would be refused for: restore.suspendCronJobs=true gives the operator the right to suspend it." .) -}}
+  {{- end -}}
+{{- end -}}
 {{- toJson $problems -}}
 {{- end -}}
 

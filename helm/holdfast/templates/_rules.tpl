@@ -12,10 +12,10 @@
 - apiGroups: [holdfast.dev]
   resources: [backups]
   verbs: [create, delete]
-# The finalizer of a Restore that is not over.
+# The finalizer of a Restore that is not over; a schedule makes its drills, and removes old ones.
 - apiGroups: [holdfast.dev]
   resources: [restores]
-  verbs: [patch]
+  verbs: [patch, create, delete]
 # Everything that touches a database or a store runs in one.
 - apiGroups: [batch]
   resources: [jobs]
@@ -33,6 +33,39 @@
 - apiGroups: [apps]
   resources: [deployments/scale, statefulsets/scale]
   verbs: [get, update]
+# Who else writes the count is in the managed fields, which a scale does not have.
+- apiGroups: [apps]
+  resources: [deployments, statefulsets]
+  verbs: [get]
+{{- $restore := .Values.AsMap.restore | default dict }}
+{{- range $restore.scalableKinds }}
+# The same for a kind of restore.scalableKinds.
+- apiGroups: [{{ .group | quote }}]
+  resources: [{{ printf "%s/scale" .resource | quote }}]
+  verbs: [get, update]
+- apiGroups: [{{ .group | quote }}]
+  resources: [{{ .resource | quote }}]
+  verbs: [get]
+{{- end }}
+{{- if $restore.suspendCronJobs }}
+# Suspended for a restore, and resumed: restore.suspendCronJobs.
+- apiGroups: [batch]
+  resources: [cronjobs]
+  verbs: [get, patch]
+{{- end }}
+{{- end -}}
+
+{{/* What restores may take to zero, for whoever reads or changes it: the operator, and the hook before an uninstall. */}}
+{{- define "holdfast.scalableEnv" -}}
+{{- $restore := .Values.AsMap.restore | default dict -}}
+{{- with $restore.scalableKinds }}
+- name: HOLDFAST_SCALABLE_KINDS
+  value: {{ toJson . | quote }}
+{{- end }}
+{{- if $restore.suspendCronJobs }}
+- name: HOLDFAST_SUSPEND_CRON_JOBS
+  value: "true"
+{{- end }}
 {{- end -}}
 
 {{- define "holdfast.leaseRules" -}}

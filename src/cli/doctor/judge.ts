@@ -298,6 +298,10 @@ function judgeSchedule(schedule: BackupSchedule, backups: readonly Backup[], nam
     const message = `last success ${lastSuccess(schedule, now)}, more than twice its interval of ${formatDuration(interval)}`;
     return { subject, verdict: 'wrong', message, next };
   }
+  const drilled = status?.conditions?.find(({ type }) => type === 'Drilled');
+  if (drilled?.status === 'False') {
+    return { subject, verdict: 'wrong', message: `${drilled.reason}: ${drilled.message}`, next };
+  }
   return {
     subject,
     verdict: 'ok',

@@ -12,18 +12,22 @@ interface Validator {
 
 const validators = new Map<string, Validator>();
 
+/** The formats that the API server checks and our kinds ask for; a pattern beside it says the shape, which the calendar must then fit. */
+const FORMATS = { 'date-time': (text: string) => !Number.isNaN(Date.parse(text)) };
+
 function validatorOf(kind: string): Validator | undefined {
   const known = validators.get(kind);
   if (known !== undefined) return known;
   const schema = schemaOf(kind);
   if (schema === undefined) return undefined;
   // Defaults are filled in as the API server does, before the rules are asked.
-  const ajv = new Ajv({ strict: true, allErrors: true, verbose: true, useDefaults: true, validateFormats: false });
+  const ajv = new Ajv({ strict: true, allErrors: true, verbose: true, useDefaults: true, formats: FORMATS });
   ajv.addVocabulary([
     'x-kubernetes-validations',
     'x-kubernetes-list-type',
     'x-kubernetes-list-map-keys',
     'x-kubernetes-map-type',
+    'x-kubernetes-int-or-string',
   ]);
   const validator = { schema, validate: ajv.compile(schema) };
   validators.set(kind, validator);
@@ -97,6 +101,8 @@ function problemOf(error: ErrorObject): Problem[] {
       return error.propertyName === undefined
         ? [{ path, message: `${shown(error.data)} does not fit ${String(params['pattern'])}${meaning(error)}` }]
         : [];
+    case 'format':
+      return [{ path, message: `${shown(error.data)} is no ${params['format']}${meaning(error)}` }];
     case 'minLength':
       return [
         {

@@ -76,6 +76,7 @@ export function schemaOf(kind: string): Schema | undefined {
 
 /** No object may have a field that is not named, and a set holds nothing twice. */
 function closed(schema: Schema): Schema {
+  if (schema['x-kubernetes-int-or-string'] === true) return intOrString(schema);
   const { properties, items } = schema;
   return {
     ...schema,
@@ -87,6 +88,20 @@ function closed(schema: Schema): Schema {
         }),
     ...(items === undefined ? {} : { items: closed(items) }),
     ...(hasUniqueItems(schema) ? { uniqueItems: true } : {}),
+  };
+}
+
+/** Bounds of numbers hold for a number, and those of texts for a text: said of each by itself. */
+function intOrString(schema: Schema): Schema {
+  const { anyOf: _, minimum, maximum, minLength, maxLength, pattern, ...rest } = schema;
+  const given = (bounds: Schema) =>
+    Object.fromEntries(Object.entries(bounds).filter(([, bound]) => bound !== undefined));
+  return {
+    ...rest,
+    anyOf: [
+      { type: 'integer', ...given({ minimum, maximum }) },
+      { type: 'string', ...given({ minLength, maxLength, pattern }) },
+    ],
   };
 }
 

@@ -13,9 +13,13 @@ export type Occasion =
   | { readonly occasion: 'trigger'; readonly trigger: string }
   | { readonly occasion: 'creation' };
 
+/** The schedule's name, as the beginning of others. */
+export function childHead(name: string): string {
+  return name.length <= NAME_LENGTH ? name : `${name.slice(0, NAME_LENGTH - 7)}-${shortHash([name], 6)}`;
+}
+
 export function childName({ metadata }: BackupSchedule, occasion: Occasion): string {
-  const { name } = metadata;
-  const head = name.length <= NAME_LENGTH ? name : `${name.slice(0, NAME_LENGTH - 7)}-${shortHash([name], 6)}`;
+  const head = childHead(metadata.name);
   switch (occasion.occasion) {
     case 'slot':
       return `${head}-${occasion.slot.toISOString().slice(0, 16).replace(/[-T:]/g, '')}`;

@@ -4,6 +4,7 @@ import { type Cron, parseCron } from '../../policy/cron.ts';
 import { isTimeZone, nextSlot } from '../../policy/schedule.ts';
 import type { Action, Decision } from '../action.ts';
 import { childOf } from './children.ts';
+import { type DrillStep, drillStep } from './drill.ts';
 import { type Due, dueRun, zoneOf } from './due.ts';
 import { type BackupScheduleFacts, isActive, isFailed } from './facts.ts';
 import { pruneStep } from './prune.ts';
@@ -15,15 +16,32 @@ export function decide(facts: BackupScheduleFacts, now: Date): Decision<BackupSc
   const due = dueRun(facts, cron, now);
   const next = nextSlot(cron, zoneOf(facts.schedule), now);
   const prune = pruneStep(facts, now);
-  const waits = [next === undefined ? undefined : next.getTime() - now.getTime(), prune.requeueAfter].filter(
-    (wait) => wait !== undefined,
-  );
+  const drill = drillStep(facts, now);
+  const waits = [
+    next === undefined ? undefined : next.getTime() - now.getTime(),
+    prune.requeueAfter,
+    drill.requeueAfter,
+  ].filter((wait) => wait !== undefined);
   return {
-    actions: [...replaced(facts, due), ...run(facts, due), ...told(due), ...forgotten(facts), ...prune.actions],
-    status: scheduleStatus(facts, { due, next, failure: prune.failure }, now),
-    statusOnFailure: (failure) => scheduleStatus(facts, { due: {}, next, failure }, now),
+    actions: [
+      ...replaced(facts, due),
+      ...run(facts, due),
+      ...told(due),
+      ...forgotten(facts),
+      ...prune.actions,
+      ...drill.actions,
+    ],
+    status: scheduleStatus(facts, { due, next, failure: prune.failure, drill }, now),
+    statusOnFailure: (failure) => scheduleStatus(facts, { due: {}, next, failure, drill: undone(facts, drill) }, now),
     ...(waits.length === 0 ? {} : { requeueAfter: Math.min(...waits) }),
   };
+}
+
+/** The slot of a drill that could not be made is still to be dealt with. */
+function undone({ schedule }: BackupScheduleFacts, drill: DrillStep): DrillStep {
+  const { lastDrillScheduleTime: before } = schedule.status ?? {};
+  const { lastDrillScheduleTime: _, ...status } = drill.status;
+  return { ...drill, status: { ...status, ...(before === undefined ? {} : { lastDrillScheduleTime: before }) } };
 }
 
 /** What admission cannot know: whether the text is a schedule, and the name that of a time zone. Never a silent UTC. */

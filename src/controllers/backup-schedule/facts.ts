@@ -3,6 +3,7 @@ import type { Backup } from '../../api/backup.ts';
 import type { BackupSchedule } from '../../api/backup-schedule.ts';
 import type { BackupStore } from '../../api/backup-store.ts';
 import { isTrue } from '../../api/conditions.ts';
+import type { Restore } from '../../api/restore.ts';
 import type { RunFacts } from '../run-facts.ts';
 import type { Settings } from '../settings.ts';
 
@@ -10,6 +11,8 @@ export interface BackupScheduleFacts {
   readonly schedule: BackupSchedule;
   /** The Backups that it made, oldest first. */
   readonly children: readonly Backup[];
+  /** The drills that it made, oldest first. */
+  readonly drills: readonly Restore[];
   /** Names of Backups that a Restore which is not over wants. */
   readonly wanted: ReadonlySet<string>;
   /** Stores of the namespace, by name. */

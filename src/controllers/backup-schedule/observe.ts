@@ -4,6 +4,7 @@ import { ANNOTATIONS, LABELS, scheduleLabel } from '../../api/names.ts';
 import type { Restore } from '../../api/restore.ts';
 import { KIND } from '../../kube/kinds.ts';
 import type { Controller } from '../controller.ts';
+import { wantedBackups } from '../restore/wanted.ts';
 import { runFacts } from '../run-facts.ts';
 import { decide } from './decide.ts';
 import { type BackupScheduleFacts, timeOf } from './facts.ts';
@@ -20,12 +21,11 @@ export const backupScheduleController: Controller<BackupSchedule, BackupSchedule
     return {
       schedule,
       children,
-      wanted: new Set(
-        stores.restores
-          .list(namespace)
-          .filter(isUnderWay)
-          .map(({ spec }) => spec.from.backupRef.name),
-      ),
+      drills: stores.restores
+        .list(namespace)
+        .filter(({ metadata }) => metadata.labels?.[LABELS.owner] === uid)
+        .toSorted((a, b) => a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp)),
+      wanted: wantedBackups(stores.restores.list(namespace).filter(isUnderWay), stores.backups.list(namespace)),
       stores: new Map(stores.backupStores.list(namespace).map((store) => [store.metadata.name, store])),
       runs: runFacts(stores.jobs.ownedBy(uid), stores.pods.ownedBy(uid)),
       settings,
@@ -34,9 +34,10 @@ export const backupScheduleController: Controller<BackupSchedule, BackupSchedule
 
   decide,
 
-  /** Its Backups are its business: the end of one may let the next begin, and retention follow. */
+  /** Its Backups and its drills are its business: the end of one may let the next begin, and retention follow. */
   concerns(changed) {
-    const schedule = changed.kind === 'Backup' ? changed.metadata.annotations?.[ANNOTATIONS.schedule] : undefined;
+    const isChild = changed.kind === 'Backup' || changed.kind === 'Restore';
+    const schedule = isChild ? changed.metadata.annotations?.[ANNOTATIONS.schedule] : undefined;
     return schedule === undefined ? [] : [{ namespace: changed.metadata.namespace ?? '', name: schedule }];
   },
 };

@@ -4,6 +4,7 @@ import type { Failure } from '../../lib/errors.ts';
 import { inZone } from '../../policy/schedule.ts';
 import { said } from '../waiting.ts';
 import { childName } from './children.ts';
+import type { DrillStep } from './drill.ts';
 import { type Due, zoneOf } from './due.ts';
 import { type BackupScheduleFacts, isActive, isComplete, isFailed } from './facts.ts';
 
@@ -12,15 +13,16 @@ export interface Findings {
   readonly next: Date | undefined;
   /** What keeps retention, or the next run, from being carried out. */
   readonly failure: Failure | undefined;
+  readonly drill: DrillStep;
 }
 
 export function scheduleStatus(facts: BackupScheduleFacts, findings: Findings, now: Date): BackupScheduleStatus {
   const { due, next } = findings;
   const { schedule } = facts;
   if (next === undefined && schedule.spec.suspend !== true) {
-    return stalledStatus(facts, neverComes(schedule), now, due);
+    return { ...stalledStatus(facts, neverComes(schedule), now, due), ...findings.drill.status };
   }
-  const failure = findings.failure ?? lastBackupFailed(facts);
+  const failure = findings.failure ?? lastBackupFailed(facts) ?? findings.drill.failure;
   const outlook =
     next === undefined || schedule.spec.suspend === true
       ? SUSPENDED
@@ -31,7 +33,8 @@ export function scheduleStatus(facts: BackupScheduleFacts, findings: Findings, n
       ? outlook
       : { reason: trouble.reason, message: `${outlook.message}; but: ${trouble.message}` };
   // The schedule itself does what it is there for.
-  return compose(facts, due, next, failure, [{ type: 'Ready', status: 'True', ...report }], now);
+  const reports: ConditionReport[] = [{ type: 'Ready', status: 'True', ...report }, ...findings.drill.reports];
+  return { ...compose(facts, due, next, failure, reports, now), ...findings.drill.status };
 }
 
 /** Of the Backups that are over the newest tells whether the database is being backed up. */

@@ -1,3 +1,4 @@
+import { applicationFacts } from '../../api/application.ts';
 import type { Backup, BackupStatus } from '../../api/backup.ts';
 import type { BackupKey } from '../../api/backup-key.ts';
 import type { BackupStore } from '../../api/backup-store.ts';
@@ -12,11 +13,13 @@ import { runnerJob } from '../../manifests/runner-job.ts';
 import { databaseSecretsOf, sourceAccessOf, storeAccessOf, storeNeedsOf } from '../access.ts';
 import type { Action, Decision } from '../action.ts';
 import { isUsable } from '../backup-store/decide.ts';
-import { databaseLock, type Holder } from '../leases.ts';
+import { claimOn, databaseLock, type Holder } from '../leases.ts';
 import { holdUpOf, isOver, newest, POD_PATIENCE, type RunFacts, resultOf } from '../run-facts.ts';
 import { databaseBusy, deleteRun, releaseLock, removeOlder, retryTime, takeLock, unsaid, until } from '../waiting.ts';
+import { drilledStatus } from './drilled.ts';
 import { type BackupFacts, isTerminal } from './facts.ts';
 import { folderOf } from './folder.ts';
+import { isToBeNoted, isUnder, originOf, workingHolder } from './origin.ts';
 import { completeStatus, failedStatus, pendingStatus, runningStatus } from './status.ts';
 
 /**
@@ -39,6 +42,8 @@ export type BackupState =
   | { readonly state: 'waiting'; readonly failure: Failure; readonly retryAt?: Date }
   | { readonly state: 'ready'; readonly store: BackupStore; readonly key: BackupKey };
 
+const NOTE_POLL = 1_000;
+
 export function stateOf(facts: BackupFacts, now: Date): BackupState {
   if (isTerminal(facts.backup)) return { state: 'over' };
   const run = newest(facts.runs, 'backup');
@@ -51,7 +56,7 @@ export function decide(facts: BackupFacts, now: Date): Decision<BackupStatus> {
   const found = stateOf(facts, now);
   switch (found.state) {
     case 'over':
-      return { actions: release(facts) };
+      return over(facts, now);
     case 'running':
       return running(facts, found.run, now);
     case 'succeeded':
@@ -62,6 +67,7 @@ export function decide(facts: BackupFacts, now: Date): Decision<BackupStatus> {
     case 'unaccounted':
       return start(facts, { reportOnly: true }, now);
     case 'waiting':
+      if (isToBeNoted(facts.backup, facts.lock, facts.served, now)) return { actions: [], requeueAfter: NOTE_POLL };
       return {
         actions: release(facts),
         status: pendingStatus(facts, found.failure, now),
@@ -74,13 +80,27 @@ export function decide(facts: BackupFacts, now: Date): Decision<BackupStatus> {
   }
 }
 
+/** Nothing of it changes any more but what is known of its archive. */
+function over(facts: BackupFacts, now: Date): Decision<BackupStatus> {
+  const status = drilledStatus(facts, now);
+  return { actions: release(facts), ...(status === undefined ? {} : { status }) };
+}
+
 /** A run that does not get going waits like one that was not begun, and says what for. */
 function running(facts: BackupFacts, run: RunFacts, now: Date): Decision<BackupStatus> {
   const holdUp = holdUpOf(run, now);
   const deadline = until(startDeadlineOf(facts), now);
   const look = run.started ? deadline : { requeueAfter: Math.min(POD_PATIENCE, deadline.requeueAfter ?? POD_PATIENCE) };
-  if (holdUp === undefined || run.started) return { actions: [], status: runningStatus(facts, run, now), ...look };
-  return { actions: [], status: pendingStatus(facts, holdUp, now), ...look };
+  const actions = lockOfOnesOwn(facts);
+  if (holdUp === undefined || run.started) return { actions, status: runningStatus(facts, run, now), ...look };
+  return { actions, status: pendingStatus(facts, holdUp, now), ...look };
+}
+
+/** A safety backup whose Restore was deleted meanwhile goes on, and is no longer under its lock. */
+function lockOfOnesOwn(facts: BackupFacts): Action[] {
+  const { backup, lock } = facts;
+  if (originOf(backup) !== 'Safety' || claimOn(lock, holderOf(backup)).claim === 'busy') return [];
+  return takeLock(lock, holderOf(backup), lockOf(facts));
 }
 
 /** What the newest attempt, which is over, says of the whole backup; undefined where another attempt may follow. */
@@ -184,14 +204,14 @@ function keyIsMissing({ key }: BackupFacts): Failure | undefined {
   return 'wait' in key ? key.wait : undefined;
 }
 
-function databaseIsBusy({ lock, backup }: BackupFacts): Failure | undefined {
-  return databaseBusy(lock, holderOf(backup));
+function databaseIsBusy({ lock, backup, served }: BackupFacts): Failure | undefined {
+  return databaseBusy(lock, workingHolder(holderOf(backup), lock, served));
 }
 
 /** The lock is free, and would be anybody's: of those that want nothing but the lock it is for who has waited for the longest. */
-function someoneCameFirst({ backup, lock, earlier }: BackupFacts, now: Date): Failure | undefined {
-  // Taken before a crash: it is too late for good manners.
-  if (lock?.holderUid === backup.metadata.uid) return undefined;
+function someoneCameFirst({ backup, lock, earlier, served }: BackupFacts, now: Date): Failure | undefined {
+  // Taken before a crash, or by the Restore that waits for this backup: it is too late for good manners.
+  if (lock?.holderUid === backup.metadata.uid || isUnder(lock, served)) return undefined;
   const first = earlier.find((facts) => stateOf(facts, now).state === 'ready');
   if (first === undefined) return undefined;
   const { namespace, name } = first.backup.metadata;
@@ -221,6 +241,7 @@ function start(facts: BackupFacts, { reportOnly }: { reportOnly: boolean }, now:
   const needs = storeNeedsOf(access);
   const run = { cluster: settings.clusterName, namespace: metadata.namespace, name: metadata.name, uid: metadata.uid };
   const folder = folderOf(backup, access.prefix, settings.clusterName);
+  const application = applicationFacts(spec.application, facts.nodes);
   const job = runnerJob({
     owner: { kind: 'Backup', ...run },
     purpose: 'backup',
@@ -232,6 +253,7 @@ function start(facts: BackupFacts, { reportOnly }: { reportOnly: boolean }, now:
       folder,
       database,
       ...(selection === undefined ? {} : { selection }),
+      ...(application === undefined ? {} : { application }),
       recipients: 'key' in key ? key.key.spec.recipients : [],
       compressionLevel: spec.compression?.level ?? 3,
       conditionalWrites: store.status?.conditionalWrites ?? false,
@@ -244,7 +266,9 @@ function start(facts: BackupFacts, { reportOnly }: { reportOnly: boolean }, now:
   });
   return {
     actions: [
-      ...(reportOnly ? [] : takeLock(facts.lock, holderOf(backup), lockOf(facts))),
+      ...(reportOnly
+        ? []
+        : takeLock(facts.lock, workingHolder(holderOf(backup), facts.lock, facts.served), lockOf(facts))),
       { action: 'createJob', job },
       ...removeOlder(facts.runs, metadata.namespace),
     ],

@@ -4,10 +4,11 @@ import type { BackupResult } from '../../api/task.ts';
 import { formatBytes } from '../../lib/bytes.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { storeAccessOf } from '../access.ts';
-import type { RunFacts } from '../run-facts.ts';
+import { newest, type RunFacts } from '../run-facts.ts';
 import { said } from '../waiting.ts';
 import type { BackupFacts } from './facts.ts';
 import { folderOf } from './folder.ts';
+import { originOf } from './origin.ts';
 
 export function pendingStatus(facts: BackupFacts, failure: Failure, now: Date): BackupStatus {
   return compose(facts, now, { phase: 'Pending', failure }, [
@@ -52,6 +53,7 @@ export function completeStatus(facts: BackupFacts, result: BackupResult, now: Da
   const own: BackupStatus = {
     phase: 'Complete',
     completionTime: instant(now),
+    ...(result.dataTime === undefined ? {} : { dataTime: instant(new Date(result.dataTime)) }),
     location: locationOf(facts),
     manifestDigest: result.manifestDigest,
     sizes: { ...result.sizes, human: formatBytes(result.sizes.stored) },
@@ -59,6 +61,7 @@ export function completeStatus(facts: BackupFacts, result: BackupResult, now: Da
     server: result.server,
     tool: result.tool,
     ...(result.skippedDatabases === undefined ? {} : { skippedDatabases: [...result.skippedDatabases] }),
+    ...recordedApplication(facts),
     verification: { level: 'ReadBack', time: instant(new Date(result.verifiedTime)) },
   };
   return compose(facts, now, own, [
@@ -70,6 +73,12 @@ export function completeStatus(facts: BackupFacts, result: BackupResult, now: Da
       message: 'every byte was read back, decrypted, compared and parsed to the end',
     },
   ]);
+}
+
+/** What the runner was told to write into the manifest. */
+function recordedApplication({ runs }: BackupFacts): Pick<BackupStatus, 'application'> {
+  const task = newest(runs, 'backup')?.task;
+  return task?.command === 'backup' && task.application !== undefined ? { application: task.application } : {};
 }
 
 /** Somebody who reads no more than the condition must not take the archive for the whole server. */
@@ -92,6 +101,7 @@ function compose(facts: BackupFacts, now: Date, own: BackupStatus, reports: read
   const { attempts, jobName, startTime } = status ?? {};
   const generation = metadata.generation ?? 0;
   return {
+    origin: originOf(facts.backup),
     ...(attempts === undefined ? {} : { attempts }),
     ...(jobName === undefined ? {} : { jobName }),
     ...(startTime === undefined ? {} : { startTime }),

@@ -1,23 +1,40 @@
-import type { NewLease } from '../../api/kubernetes.ts';
+import type { NewJob, NewLease } from '../../api/kubernetes.ts';
 import { FINALIZERS, jobName } from '../../api/names.ts';
 import type { RestoreStatus } from '../../api/restore.ts';
+import type { PlanResult, SwapResult } from '../../api/task.ts';
 import type { Failure } from '../../lib/errors.ts';
 import type { Action, Decision } from '../action.ts';
-import { databaseLock, releaseOf, scaleLease } from '../leases.ts';
-import { holdUpOf, newest, POD_PATIENCE, resultOf } from '../run-facts.ts';
+import { databaseLock } from '../leases.ts';
+import { holdUpOf, newest, POD_PATIENCE, type RunFacts, resultOf } from '../run-facts.ts';
 import { releaseLock, removeOlder, takeLock, until } from '../waiting.ts';
+import { drillStep } from './drill.ts';
 import { endingStep } from './ending.ts';
 import { expire } from './expire.ts';
-import { holderOf, loadJobName, type Outcome, type RestoreFacts, startDeadlineOf, takenWorkloads } from './facts.ts';
-import { loadJob, planJob, targetOf } from './jobs.ts';
-import { type Needs, type RestoreState, stateOf } from './states.ts';
-import { concludedStatus, pinnedStatus, progressStatus, terminalStatus, waitingStatus } from './status.ts';
+import { holderOf, lateJobName, type Outcome, type RestoreFacts, startDeadlineOf } from './facts.ts';
+import { catalogJob, checkJob, loadJob, planJob, swapJob } from './jobs.ts';
+import { takeDown, touchesLive } from './scaling.ts';
+import type { Needs, RestoreState } from './state.ts';
+import { stateOf } from './states.ts';
+import {
+  askingStatus,
+  concludedStatus,
+  pinnedStatus,
+  progressStatus,
+  terminalStatus,
+  waitingStatus,
+} from './status.ts';
 
-/** While pods are on their way out: workloads and an app's pods are not watched, only asked for during a restore. */
+/** While a pod of the app must not run: workloads and an app's pods are not watched, only asked for during a restore. */
 const QUIESCE_POLL = 1_000;
 
-/** While loading: how soon a pod that somebody started again is noticed. */
-const LOAD_POLL = 5_000;
+/** For each workload, while its pods are on their way out and the app waits: thirty questions a second at the most, however many there are. */
+const QUIESCE_POLL_EACH = 100;
+
+/** Of one or two workloads. */
+const QUIESCE_POLL_LEAST = 250;
+
+/** While a Job is at work: how soon a pod that somebody started again is noticed. */
+const WORK_POLL = 5_000;
 
 export function decide(facts: RestoreFacts, now: Date): Decision<RestoreStatus> {
   const found = stateOf(facts, now);
@@ -35,8 +52,16 @@ export function decide(facts: RestoreFacts, now: Date): Decision<RestoreStatus> 
       return { actions: [], status: concludedStatus(facts, found.outcome, now), requeueAfter: 0 };
     case 'waiting':
       return wait(facts, found.failure, found.retryAt, now);
+    case 'askable':
+      return ask(facts, found, now);
+    case 'asking':
+      return {
+        actions: [],
+        status: askingStatus(facts, { jobName: found.run.name, trouble: holdUpOf(found.run, now) }, now),
+        requeueAfter: POD_PATIENCE,
+      };
     case 'unpinned':
-      return { actions: [], status: pinnedStatus(facts, found, now), requeueAfter: 0 };
+      return { actions: [], status: pinnedStatus(facts, found.pin, now), requeueAfter: 0 };
     case 'plannable':
       return plan(facts, found.needs, now);
     case 'planning':
@@ -45,20 +70,34 @@ export function decide(facts: RestoreFacts, now: Date): Decision<RestoreStatus> 
         status: progressStatus(facts, { phase: 'Resolving', trouble: holdUpOf(found.run, now) }, now),
         requeueAfter: POD_PATIENCE,
       };
+    case 'examinable':
+    case 'examining':
+    case 'drillable':
+    case 'drilling':
+      return drillStep(facts, found, now);
+    case 'savable':
+    case 'saving':
+      return save(facts, found, now);
     case 'quiescing':
       return quiesce(facts, found, now);
     case 'loadable':
       return load(facts, found, now);
     case 'loading':
-      return {
-        actions: [],
-        status: progressStatus(
-          facts,
-          { phase: 'Loading', plan: found.plan, trouble: holdUpOf(found.run, now), jobName: found.run.name },
-          now,
-        ),
-        requeueAfter: LOAD_POLL,
-      };
+      return keptDown(facts, atWork(facts, 'Loading', found.run, now), now, found.run);
+    case 'checking':
+      return keptDown(facts, atWork(facts, 'Checking', found.run, now), now);
+    case 'swapping':
+      return atWork(facts, 'Swapping', found.run, now);
+    case 'checkable':
+      return keptDown(
+        facts,
+        start({ facts, phase: 'Checking', job: checkJob(facts, found.loaded, found.attempt, now) }, now),
+        now,
+      );
+    case 'swappable':
+      return swapNow(facts, found, now);
+    case 'pausing':
+      return keptDown(facts, pause(facts, found, now), now);
     default:
       return found satisfies never;
   }
@@ -69,6 +108,18 @@ function wait(facts: RestoreFacts, failure: Failure, retryAt: Date | undefined, 
     actions: release(facts),
     status: waitingStatus(facts, failure, now),
     ...until(retryAt ?? startDeadlineOf(facts), now, failure),
+  };
+}
+
+/** Nothing is locked yet: where the restore goes may be known only when the archive has been looked at. */
+function ask(facts: RestoreFacts, found: RestoreState & { state: 'askable' }, now: Date): Decision<RestoreStatus> {
+  const { restore, runs } = facts;
+  const job = catalogJob(facts, found);
+  const asked = runs.filter(({ purpose }) => purpose === 'catalog');
+  return {
+    actions: [{ action: 'createJob', job }, ...removeOlder(asked, restore.metadata.namespace)],
+    status: askingStatus(facts, { jobName: job.metadata.name }, now),
+    statusOnFailure: (failure) => waitingStatus(facts, failure, now),
   };
 }
 
@@ -93,48 +144,101 @@ function plan(facts: RestoreFacts, needs: Needs, now: Date): Decision<RestoreSta
 }
 
 /**
- * Takes each workload to zero. The Lease, which is lock and memory of the count at once, is made before the count is
- * touched: a crash between the two leaves a Lease whose count is still true.
+ * Makes the Backup of what is live, and waits for it. A crash before the status leaves a Backup that the next look finds by
+ * its name; it does not begin before the status has its UID.
  */
+function save(
+  facts: RestoreFacts,
+  found: RestoreState & { state: 'savable' | 'saving' },
+  now: Date,
+): Decision<RestoreStatus> {
+  const { plan, until: deadline } = found;
+  const noted = facts.restore.status?.safetyBackup !== undefined;
+  const waiting = found.state === 'saving' && noted ? found.backup.status?.failure : undefined;
+  return {
+    actions: found.state === 'savable' ? [{ action: 'createBackup', backup: found.backup }] : [],
+    status: progressStatus(facts, { phase: 'SafetyBackup', plan, trouble: waiting }, now),
+    statusOnFailure: (failure) => progressStatus(facts, { phase: 'SafetyBackup', plan, trouble: failure }, now),
+    ...until(deadline, now),
+  };
+}
+
 function quiesce(
   facts: RestoreFacts,
   found: RestoreState & { state: 'quiescing' },
   now: Date,
 ): Decision<RestoreStatus> {
-  const namespace = facts.restore.metadata.namespace;
-  const taken = takenWorkloads(facts);
-  const actions = facts.workloads.flatMap((each): Action[] => {
-    const { workload, found: now_, lease } = each;
-    if (now_ === undefined) return [];
-    const mine = taken.some((other) => other.workload === workload);
-    const stale = !mine && lease !== undefined ? [releaseOf(lease)] : [];
-    const claim: Action[] = mine
-      ? []
-      : [...stale, { action: 'createLease', lease: scaleLease(workload, now_.replicas, holderOf(facts.restore)) }];
-    const { uid, resourceVersion, replicas } = now_;
-    const scale: Action[] =
-      replicas === 0
-        ? []
-        : [{ action: 'scale', kind: workload.kind, namespace, name: workload.name, uid, resourceVersion, replicas: 0 }];
-    return [...claim, ...scale];
-  });
   return {
-    actions,
+    actions: takeDown(facts, now),
     status: progressStatus(facts, { phase: 'Quiescing', plan: found.plan, waitsFor: found.waitsFor }, now),
     statusOnFailure: (failure) =>
       progressStatus(facts, { phase: 'Quiescing', plan: found.plan, trouble: failure }, now),
-    requeueAfter: QUIESCE_POLL,
+    requeueAfter: Math.max(QUIESCE_POLL_LEAST, QUIESCE_POLL_EACH * facts.workloads.length),
+  };
+}
+
+/** Beside what is live the work goes on while an app that somebody started again is taken down once more. */
+function keptDown(
+  facts: RestoreFacts,
+  decision: Decision<RestoreStatus>,
+  now: Date,
+  run?: RunFacts,
+): Decision<RestoreStatus> {
+  if (run !== undefined && touchesLive(facts.restore, run)) return decision;
+  return { ...decision, actions: [...takeDown(facts, now), ...decision.actions] };
+}
+
+function pause(facts: RestoreFacts, found: RestoreState & { state: 'pausing' }, now: Date): Decision<RestoreStatus> {
+  return {
+    actions: [],
+    status: progressStatus(facts, { phase: found.phase, trouble: found.failure }, now),
+    requeueAfter: Math.min(found.retryAt.getTime() - now.getTime(), WORK_POLL),
   };
 }
 
 function load(facts: RestoreFacts, found: RestoreState & { state: 'loadable' }, now: Date): Decision<RestoreStatus> {
-  const progress = { phase: 'Loading', plan: found.plan, jobName: loadJobName(facts.restore) } as const;
+  return start({ facts, phase: 'Loading', job: loadJob(facts, found.needs, now), plan: found.plan }, now);
+}
+
+/** An undo comes here from its plan, which nobody has written down yet. */
+function swapNow(
+  facts: RestoreFacts,
+  found: RestoreState & { state: 'swappable' },
+  now: Date,
+): Decision<RestoreStatus> {
+  const { loaded, attempt, plan } = found;
+  const job = swapJob(facts, loaded, attempt, now);
+  return start({ facts, phase: 'Swapping', job, ...(plan === undefined ? {} : { plan }) }, now);
+}
+
+interface NextJob {
+  readonly facts: RestoreFacts;
+  readonly phase: 'Loading' | 'Checking' | 'Swapping';
+  readonly job: NewJob;
+  readonly plan?: PlanResult;
+}
+
+/** A crash after the Job was made and before the status: the next look finds the Job. */
+function start(step: NextJob, now: Date): Decision<RestoreStatus> {
+  const { facts, phase, job, plan } = step;
   return {
-    actions: [{ action: 'createJob', job: loadJob(facts, found.needs, now) }],
-    status: progressStatus(facts, progress, now),
-    statusOnFailure: (failure) =>
-      progressStatus(facts, { phase: 'Quiescing', plan: found.plan, trouble: failure }, now),
-    requeueAfter: LOAD_POLL,
+    actions: [{ action: 'createJob', job }],
+    status: progressStatus(facts, { phase, plan, jobName: job.metadata.name }, now),
+    statusOnFailure: (failure) => progressStatus(facts, { phase, plan, trouble: failure }, now),
+    requeueAfter: WORK_POLL,
+  };
+}
+
+function atWork(
+  facts: RestoreFacts,
+  phase: 'Loading' | 'Checking' | 'Swapping',
+  run: RunFacts,
+  now: Date,
+): Decision<RestoreStatus> {
+  return {
+    actions: [],
+    status: progressStatus(facts, { phase, trouble: holdUpOf(run, now), jobName: run.name }, now),
+    requeueAfter: phase === 'Swapping' ? QUIESCE_POLL : WORK_POLL,
   };
 }
 
@@ -144,13 +248,13 @@ function end(facts: RestoreFacts, outcome: Outcome, now: Date): Decision<Restore
     case 'note':
       return {
         actions: [],
-        status: progressStatus(facts, { phase: 'Resuming', jobName: loadJobName(facts.restore) }, now),
+        status: progressStatus(facts, { phase: 'Resuming', jobName: lateJobName(facts) }, now),
         requeueAfter: 0,
       };
     case 'act':
       return {
         actions: next.actions,
-        status: progressStatus(facts, { phase: 'Resuming' }, now),
+        status: progressStatus(facts, { phase: 'Resuming', trouble: next.trouble }, now),
         statusOnFailure: (failure) => progressStatus(facts, { phase: 'Resuming', trouble: failure }, now),
         requeueAfter: next.requeueAfter,
       };
@@ -161,7 +265,7 @@ function end(facts: RestoreFacts, outcome: Outcome, now: Date): Decision<Restore
         status: terminalStatus(
           facts,
           outcome,
-          { cleanup: next.cleanup, gaveUp: next.gaveUp, load: resultOf(newest(facts.runs, 'restore'), 'restore') },
+          { cleanup: next.cleanup, gaveUp: next.gaveUp, swapped: swappedBy(facts) },
           now,
         ),
         afterStatus: [{ action: 'removeFinalizer', finalizer: FINALIZERS.restore }],
@@ -169,6 +273,11 @@ function end(facts: RestoreFacts, outcome: Outcome, now: Date): Decision<Restore
     default:
       return next satisfies never;
   }
+}
+
+/** What the swap reported, or a load that found its restore live already. */
+function swappedBy({ runs }: RestoreFacts): SwapResult | undefined {
+  return resultOf(newest(runs, 'swap'), 'swap') ?? resultOf(newest(runs, 'load'), 'load')?.live;
 }
 
 /** The same ending, without a word about it: whoever deleted the Restore does not read its status any more. */
@@ -179,7 +288,7 @@ function leave(facts: RestoreFacts, now: Date): Decision<RestoreStatus> {
     case 'note':
       return {
         actions: [],
-        status: progressStatus(facts, { phase: 'Resuming', jobName: loadJobName(facts.restore) }, now),
+        status: progressStatus(facts, { phase: 'Resuming', jobName: lateJobName(facts) }, now),
         requeueAfter: 0,
       };
     case 'act':
@@ -198,8 +307,8 @@ function over(facts: RestoreFacts, now: Date): Decision<RestoreStatus> {
   return expire(facts, now);
 }
 
-function lockOf({ restore, settings }: RestoreFacts, { backup }: Needs): NewLease {
-  return databaseLock(settings.namespace, targetOf(restore, backup), holderOf(restore));
+function lockOf({ restore, settings }: RestoreFacts, { target }: Needs): NewLease {
+  return databaseLock(settings.namespace, target, holderOf(restore));
 }
 
 function release({ lock, restore }: RestoreFacts): Action[] {

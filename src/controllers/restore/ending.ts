@@ -3,26 +3,24 @@
  * Every step looks at the world, so a crash between any two of them changes nothing but the moment.
  */
 import type { CleanupResult } from '../../api/task.ts';
+import type { Failure } from '../../lib/errors.ts';
 import { backoff } from '../../policy/backoff.ts';
 import type { Action } from '../action.ts';
-import { releaseOf } from '../leases.ts';
 import { isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
-import {
-  fenceEndOf,
-  loadJobName,
-  loadRunOf,
-  loadWasBegun,
-  type Outcome,
-  type RestoreFacts,
-  takenWorkloads,
-} from './facts.ts';
+import { fenceEndOf, isLateJob, lateRunsOf, loadWasBegun, type Outcome, type RestoreFacts } from './facts.ts';
 import { cleanupJob } from './jobs.ts';
+import { bringBack } from './scaling.ts';
 
 /** The next step of an ending, or `done`. */
 export type EndingStep =
   /** Our note of the load Job must be in the status before the Job may go: it is what a later look goes by. */
   | { readonly step: 'note' }
-  | { readonly step: 'act'; readonly actions: readonly Action[]; readonly requeueAfter: number }
+  | {
+      readonly step: 'act';
+      readonly actions: readonly Action[];
+      readonly trouble?: Failure;
+      readonly requeueAfter: number;
+    }
   | { readonly step: 'done'; readonly cleanup?: CleanupResult; readonly gaveUp: boolean };
 
 /** How long a target that does not answer may keep a restore from its end: the app is up again, only scratch is left. */
@@ -30,21 +28,34 @@ const CLEANUP_PATIENCE = 300_000;
 
 const POLL = 2_000;
 
+/** What only an admin can mend. */
+const RETRY = 30_000;
+
 export function endingStep(facts: RestoreFacts, result: Outcome['result'], now: Date): EndingStep {
   return stopRunner(facts, now) ?? resumeApp(facts) ?? cleanUp(facts, result, now);
 }
 
-/** Waits for the runner's pod to end; beyond the fence it cannot do harm any more and is not waited for. */
+/** What changes nothing: nobody waits for the end of its pod. */
+const LOOKS = ['catalog', 'plan', 'examine', 'drill'] as const;
+
+/** Waits for the runner's pods to end; beyond the fence they cannot do harm any more and are not waited for. */
 function stopRunner(facts: RestoreFacts, now: Date): EndingStep | undefined {
-  const planned = newest(facts.runs, 'plan');
-  if (planned?.state === 'active') return { step: 'act', actions: deleteJob(facts, planned), requeueAfter: POLL };
-  const load = loadRunOf(facts);
-  if (load === undefined || isOver(load)) return undefined;
-  const fenceEnd = fenceEndOf(load);
-  if (fenceEnd !== undefined && now >= fenceEnd) return undefined;
-  if (facts.restore.status?.jobName !== loadJobName(facts.restore)) return { step: 'note' };
-  const rest = fenceEnd === undefined ? POLL : Math.min(POLL, fenceEnd.getTime() - now.getTime());
-  return { step: 'act', actions: deleteJob(facts, load), requeueAfter: Math.max(rest, 1) };
+  const looking = LOOKS.flatMap((purpose) => newest(facts.runs, purpose) ?? []).find(({ state }) => state === 'active');
+  if (looking !== undefined) return { step: 'act', actions: deleteJob(facts, looking), requeueAfter: POLL };
+  const late = lateRunsOf(facts).filter((run) => !isOver(run) && !isFenced(run, now));
+  if (late.length === 0) return undefined;
+  if (!isLateJob(facts.restore, facts.restore.status?.jobName)) return { step: 'note' };
+  const rests = late.flatMap((run) => fenceEndOf(run) ?? []).map((end) => end.getTime() - now.getTime());
+  return {
+    step: 'act',
+    actions: late.flatMap((run) => deleteJob(facts, run)),
+    requeueAfter: Math.max(Math.min(POLL, ...rests), 1),
+  };
+}
+
+function isFenced(run: RunFacts, now: Date): boolean {
+  const end = fenceEndOf(run);
+  return end !== undefined && now >= end;
 }
 
 function deleteJob({ restore }: RestoreFacts, run: RunFacts): Action[] {
@@ -52,22 +63,10 @@ function deleteJob({ restore }: RestoreFacts, run: RunFacts): Action[] {
   return [{ action: 'deleteJob', namespace: restore.metadata.namespace, name: run.name, uid: run.job.uid }];
 }
 
-/**
- * Back to the remembered count, then the Lease goes. A count that is not zero any more is somebody's wish since, and
- * stays. A crash between the two leaves a Lease and a count that is right: the next look removes the Lease.
- */
+/** A workload that may not be looked at holds the ending up, since it may be at zero; the others are brought back. */
 function resumeApp(facts: RestoreFacts): EndingStep | undefined {
-  const actions = takenWorkloads(facts).flatMap(({ workload, found, lease }): Action[] => {
-    const { kind, name } = workload;
-    const replicas = lease.replicas ?? 0;
-    const asleep = found !== undefined && found.replicas === 0 && replicas > 0;
-    if (!asleep) return [releaseOf(lease)];
-    const { uid, resourceVersion } = found;
-    return [
-      { action: 'scale', kind, namespace: facts.restore.metadata.namespace, name, uid, resourceVersion, replicas },
-      releaseOf(lease),
-    ];
-  });
+  const { actions, trouble } = bringBack(facts);
+  if (trouble !== undefined) return { step: 'act', actions, trouble, requeueAfter: RETRY };
   return actions.length === 0 ? undefined : { step: 'act', actions, requeueAfter: POLL };
 }
 
@@ -91,10 +90,10 @@ function cleanUp(facts: RestoreFacts, result: Outcome['result'], now: Date): End
 }
 
 /** Counted from when the outcome was written down, or from the deletion of the Restore, and never before the fence. */
-function isPastPatience({ restore, runs }: RestoreFacts, now: Date): boolean {
+function isPastPatience(facts: RestoreFacts, now: Date): boolean {
+  const { restore } = facts;
   const concluded = restore.metadata.deletionTimestamp ?? restore.status?.outcome?.time;
-  const load = newest(runs, 'restore');
-  const fenceEnd = load === undefined || isOver(load) ? undefined : fenceEndOf(load);
-  const since = Math.max(concluded === undefined ? now.getTime() : Date.parse(concluded), fenceEnd?.getTime() ?? 0);
+  const fences = lateRunsOf(facts).flatMap((run) => (isOver(run) ? [] : (fenceEndOf(run)?.getTime() ?? [])));
+  const since = Math.max(concluded === undefined ? now.getTime() : Date.parse(concluded), ...fences);
   return now.getTime() > since + CLEANUP_PATIENCE;
 }

@@ -8,9 +8,13 @@ import { isOver, newest, resultOf } from '../run-facts.ts';
 import { removeOlder } from '../waiting.ts';
 import type { RestoreFacts } from './facts.ts';
 import { cleanupJob } from './jobs.ts';
+import { undoOf } from './undo.ts';
+
+/** While an undo is under way nothing is dropped; it says itself when it is over, and this is for an event that was missed. */
+const UNDO_POLL = 30_000;
 
 export function expire(facts: RestoreFacts, now: Date): Decision<RestoreStatus> {
-  const { restore, runs } = facts;
+  const { restore, runs, undoers = [] } = facts;
   const { status, spec, metadata } = restore;
   if (
     status === undefined ||
@@ -19,11 +23,15 @@ export function expire(facts: RestoreFacts, now: Date): Decision<RestoreStatus> 
     metadata.deletionTimestamp !== undefined
   )
     return { actions: [] };
+  const undo = undoOf(restore, undoers);
+  if (undo?.undo === 'done')
+    return gone(status, 'PreviousBack', `Restore ${undo.by} made the replaced database live again`);
+  if (undo?.undo === 'wanted') return { actions: [], requeueAfter: UNDO_POLL };
   const due = Date.parse(status.completionTime) + parseDuration(spec.keepPrevious ?? '24h');
   if (now.getTime() < due) return { actions: [], requeueAfter: due - now.getTime() };
   const run = newest(runs, 'expire');
   const result = resultOf(run, 'cleanup');
-  if (result !== undefined && isGone(result)) return gone(status);
+  if (result !== undefined && isGone(result)) return gone(status, 'PreviousDropped', DROPPED);
   if (run !== undefined && run.state !== 'gone') {
     if (!isOver(run)) return { actions: [] };
     const retryAt = (run.ended ?? now).getTime() + backoff(new Date(due), run.ended ?? now);
@@ -36,15 +44,17 @@ function isGone({ previousDatabase, previousDatabases = [] }: CleanupResult): bo
   return previousDatabase === undefined && previousDatabases.length === 0;
 }
 
-function gone(status: RestoreStatus): Decision<RestoreStatus> {
+const DROPPED = 'keepPrevious is over: the replaced database was dropped';
+
+function gone(status: RestoreStatus, reason: string, note: string): Decision<RestoreStatus> {
   const { previousDatabase: _, previousDatabases: __, ...rest } = status;
   return {
     actions: [
       {
         action: 'event',
         type: 'Normal',
-        reason: 'PreviousDropped',
-        note: 'keepPrevious is over: the replaced database was dropped',
+        reason,
+        note,
       },
     ],
     status: rest,

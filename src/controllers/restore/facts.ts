@@ -3,40 +3,36 @@ import type { Backup } from '../../api/backup.ts';
 import type { BackupStore } from '../../api/backup-store.ts';
 import { isTrue } from '../../api/conditions.ts';
 import { jobName } from '../../api/names.ts';
-import type { Restore, RestoreStatus, Workload } from '../../api/restore.ts';
+import type { Restore, RestoreStatus } from '../../api/restore.ts';
+import type { ServerAccess } from '../../api/task.ts';
 import { parseDuration } from '../../lib/duration.ts';
 import type { Failure } from '../../lib/errors.ts';
 import type { Holder, LeaseFacts } from '../leases.ts';
 import { newest, type RunFacts } from '../run-facts.ts';
 import type { Settings } from '../settings.ts';
+import type { SourceChoice } from './source.ts';
+import type { WorkloadFacts } from './workload-facts.ts';
 
 export type IdentityChoice = { readonly secret: string; readonly key: string } | { readonly wait: Failure };
 
-/** A workload of `spec.scaleDown` as it is now, asked of the API server itself. */
-export interface WorkloadFacts {
-  readonly workload: Workload;
-  /** Absent where there is no such workload. */
-  readonly found?: {
-    readonly uid: string;
-    readonly resourceVersion: string;
-    /** The count that is asked for. */
-    readonly replicas: number;
-    /** Pods that its selector finds and that have not come to an end; those being deleted count. */
-    readonly pods: readonly string[];
-  };
-  readonly lease?: LeaseFacts;
-}
-
 export interface RestoreFacts {
   readonly restore: Restore;
+  readonly source: SourceChoice;
+  /** The Backup that was chosen, while it is there. */
   readonly backup: Backup | undefined;
-  /** The store that the backup is in. */
+  /** Where it goes; undefined as long as nothing tells, or where nothing tells any more. */
+  readonly target: ServerAccess | undefined;
+  /** The Backup that has the name of this restore's safety backup, whoever made it. */
+  readonly safetyBackup?: Backup;
+  /** The store that the archive is in. */
   readonly store: BackupStore | undefined;
   readonly identity: IdentityChoice;
   readonly runs: readonly RunFacts[];
   /** The lock of the target database; undefined also where the target is not known yet. */
   readonly lock: LeaseFacts | undefined;
   readonly workloads: readonly WorkloadFacts[];
+  /** Of a restore that is over: those that name it in `from.previousOf`. */
+  readonly undoers?: readonly Restore[];
   readonly settings: Settings;
 }
 
@@ -60,35 +56,62 @@ export function startDeadlineOf({ restore }: RestoreFacts): Date {
   return new Date(Date.parse(restore.metadata.creationTimestamp) + parseDuration(restore.spec.startDeadline ?? '1h'));
 }
 
+/** What works on the target while the app is down, in the order of the work. */
+const LATE = ['load', 'check', 'swap'] as const;
+
 /** The run that loads; there is one attempt only, since a second one is safe under the same name. */
 export function loadRunOf({ runs }: RestoreFacts): RunFacts | undefined {
-  return newest(runs, 'restore');
+  return newest(runs, 'load');
 }
 
-export function loadJobName(restore: Restore): string {
-  return jobName(restore.metadata, 'restore', 1);
+/** The newest run of each kind that works on the target. */
+export function lateRunsOf({ runs }: RestoreFacts): readonly RunFacts[] {
+  return LATE.flatMap((purpose) => newest(runs, purpose) ?? []);
+}
+
+/** Of the newest Job that works on the target. */
+export function lateJobName(facts: RestoreFacts): string {
+  return lateRunsOf(facts).at(-1)?.name ?? jobName(facts.restore.metadata, 'load', 1);
+}
+
+/** Whether a name is that of a Job that works on the target, whichever attempt. */
+export function isLateJob(restore: Restore, name: string | undefined): boolean {
+  const attempt = Number(name?.split('-').at(-1));
+  return LATE.some((purpose) => name === jobName(restore.metadata, purpose, attempt));
 }
 
 /** Whether loading was ever begun, as far as the world or our own note tells: a scratch database may be there. */
 export function loadWasBegun(facts: RestoreFacts): boolean {
   return (
-    loadRunOf(facts) !== undefined ||
+    lateRunsOf(facts).length > 0 ||
     newest(facts.runs, 'cleanup') !== undefined ||
-    facts.restore.status?.jobName === loadJobName(facts.restore)
+    isLateJob(facts.restore, facts.restore.status?.jobName)
   );
 }
 
-/** The instant after which the runner may not swap, and nothing that it sent can be carried out any more. */
+/** The instant after which a run may not swap any more; undefined for one that never may. */
+export function fenceOf({ task }: RunFacts): Date | undefined {
+  return task !== undefined && 'notAfter' in task ? new Date(task.notAfter) : undefined;
+}
+
+/** The instant after which nothing that a run sent can be carried out any more. */
 export function fenceEndOf(run: RunFacts): Date | undefined {
-  return run.task?.command === 'restore' ? new Date(Date.parse(run.task.notAfter) + FENCE_MARGIN) : undefined;
+  const fence = fenceOf(run);
+  return fence === undefined ? undefined : new Date(fence.getTime() + FENCE_MARGIN);
 }
 
 /** The workloads whose count this restore has taken. */
 export function takenWorkloads({
   workloads,
   restore,
-}: RestoreFacts): readonly (WorkloadFacts & { lease: LeaseFacts })[] {
+}: Pick<RestoreFacts, 'workloads' | 'restore'>): readonly (WorkloadFacts & { lease: LeaseFacts })[] {
   return workloads.filter(
     (found): found is WorkloadFacts & { lease: LeaseFacts } => found.lease?.holderUid === restore.metadata.uid,
   );
+}
+
+/** Whether the scratch database stays for a look: a check did not hold, as our own status has noted, and a person asked for it. */
+export function keepsScratch({ spec, status, metadata }: Restore): boolean {
+  const broken = status?.checks?.some(({ passed }) => !passed) === true;
+  return broken && spec.keepScratch === true && metadata.deletionTimestamp === undefined;
 }

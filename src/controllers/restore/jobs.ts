@@ -1,17 +1,32 @@
 /** The Jobs of a restore. Pure. */
 
-import type { Backup } from '../../api/backup.ts';
+import type { BackupStore } from '../../api/backup-store.ts';
 import type { NewJob } from '../../api/kubernetes.ts';
-import { previousDatabaseName, scratchDatabaseName, shortHash } from '../../api/names.ts';
-import { type PostgresqlAddress, targetAddressOf } from '../../api/postgresql.ts';
-import type { Restore } from '../../api/restore.ts';
-import type { RestoreBase, RestoreIdentity, ServerAccess } from '../../api/task.ts';
+import { previousDatabaseName, scratchDatabaseName } from '../../api/names.ts';
+import { newOwnerOf } from '../../api/postgresql.ts';
+import { selectionOf } from '../../api/postgresql-selection.ts';
+import { isDrill, type Restore } from '../../api/restore.ts';
+import type {
+  CheckTask,
+  LoadTask,
+  PlanTask,
+  RestoreBase,
+  RestoreIdentity,
+  ServerAccess,
+  SwapTask,
+  UndoBase,
+  UndoPlanTask,
+  UndoSwapTask,
+} from '../../api/task.ts';
 import { parseDuration } from '../../lib/duration.ts';
-import { stableJson } from '../../lib/stable-json.ts';
+import { parseBytes } from '../../lib/quantity.ts';
 import { runnerJob } from '../../manifests/runner-job.ts';
-import { databaseSecretsOf, storeAccessOf, storeNeedsOf, targetAccessOf } from '../access.ts';
-import type { RestoreFacts } from './facts.ts';
-import type { Needs } from './states.ts';
+import { databaseSecretsOf, storeAccessOf, storeNeedsOf } from '../access.ts';
+import { keepsScratch, type RestoreFacts } from './facts.ts';
+import { accessOfNoted } from './noted-target.ts';
+import { asksForDatabase, targetOf } from './source.ts';
+import { specHashOf } from './spec-hash.ts';
+import type { ArchiveNeeds, Loaded, Needs, UndoNeeds } from './state.ts';
 
 /** A look at archive and target takes seconds; the rest is the time that an image may need to arrive. */
 const PLAN_DEADLINE_SECONDS = 600;
@@ -25,34 +40,124 @@ const BEYOND_FENCE_SECONDS = 30;
 /** What names are made from where a whole server is restored: each of its databases gets the name with a number. */
 const INSTANCE = 'holdfast';
 
-export function targetOf(restore: Restore, backup: Backup): PostgresqlAddress {
-  return targetAddressOf(backup.spec.source.postgresql, restore.spec.target?.postgresql, restore.spec.from.database);
-}
-
-function accessOf(restore: Restore, backup: Backup): ServerAccess {
-  return targetAccessOf(backup.spec.source.postgresql, restore.spec.target?.postgresql, restore.spec.from.database);
+/** Reads the manifest of an archive; with an identity also how its database is called, which the manifest does not tell. */
+export function catalogJob(
+  facts: RestoreFacts,
+  { store, folder, attempt }: { readonly store: BackupStore; readonly folder: string; readonly attempt: number },
+): NewJob {
+  const { restore, identity, settings } = facts;
+  const access = storeAccessOf(store);
+  const { secrets, ...needs } = storeNeedsOf(access);
+  const key = asksForDatabase(restore) && !('wait' in identity) ? identity : undefined;
+  return runnerJob({
+    owner: ownerOf(restore),
+    purpose: 'catalog',
+    attempt,
+    task: { command: 'catalog', store: access, folder, ...(key === undefined ? {} : { identity: key }) },
+    ...needs,
+    secrets: { ...secrets, ...(key === undefined ? {} : { identity: key.secret }) },
+    settings: settings.runner,
+    activeDeadlineSeconds: PLAN_DEADLINE_SECONDS,
+  });
 }
 
 export function planJob(facts: RestoreFacts, needs: Needs, attempt: number): NewJob {
-  const task = { command: 'plan', ...baseOf(facts, needs) } as const;
+  if ('undone' in needs) {
+    const task = { command: 'plan', ...undoBase(facts, needs) } as const;
+    return undoJob(facts, 'plan', attempt, task, PLAN_DEADLINE_SECONDS);
+  }
+  const task = { command: 'plan', ...baseOf(facts, needs), ...judgedBy(facts) } as const;
   return jobOf(facts, 'plan', attempt, task, needs, PLAN_DEADLINE_SECONDS);
 }
 
-export function loadJob(facts: RestoreFacts, needs: Needs, now: Date): NewJob {
-  const { spec } = facts.restore;
-  const seconds = spec.activeDeadlineSeconds ?? 86_400;
-  const task = {
-    command: 'restore',
-    ...baseOf(facts, needs),
-    notAfter: new Date(now.getTime() + seconds * 1000).toISOString(),
-    dropPrevious: parseDuration(spec.keepPrevious ?? '24h') === 0,
-  } as const;
-  return jobOf(facts, 'restore', 1, task, needs, seconds + BEYOND_FENCE_SECONDS);
+/** What the plan alone goes by. The app is still up: later nobody can tell where it ran. */
+function judgedBy({ restore, workloads }: RestoreFacts): Pick<PlanTask, 'maxBytes' | 'application' | 'nodes'> {
+  const { target, application } = restore.spec;
+  const maxBytes = target?.postgresql?.maxBytes;
+  return {
+    ...(maxBytes === undefined ? {} : { maxBytes: parseBytes(maxBytes) }),
+    ...(application === undefined ? {} : { application }),
+    nodes: [...new Set(workloads.flatMap(({ found }) => found?.nodes ?? []))].sort(),
+  };
+}
+
+export function loadJob(facts: RestoreFacts, needs: ArchiveNeeds, now: Date): NewJob {
+  const seconds = facts.restore.spec.activeDeadlineSeconds ?? 86_400;
+  const notAfter = new Date(now.getTime() + seconds * 1000).toISOString();
+  const task = { command: 'load', ...baseOf(facts, needs), notAfter } as const;
+  return jobOf(facts, 'load', 1, task, needs, seconds + BEYOND_FENCE_SECONDS);
+}
+
+/** From what the load was told, so that nothing that changes meanwhile makes them work on something else. */
+export function checkJob(facts: RestoreFacts, loaded: LoadTask, attempt: number, now: Date): NewJob {
+  const { checks = [] } = facts.restore.spec;
+  return lateJob(facts, 'check', attempt, { ...loaded, command: 'check', checks }, now);
+}
+
+export function swapJob(facts: RestoreFacts, loaded: Loaded, attempt: number, now: Date): NewJob {
+  const dropPrevious = parseDuration(facts.restore.spec.keepPrevious ?? '24h') === 0;
+  if (!('undone' in loaded)) return lateJob(facts, 'swap', attempt, { ...loaded, command: 'swap', dropPrevious }, now);
+  const task = { ...('notAfter' in loaded ? loaded : undoTask(facts, loaded, now)), dropPrevious };
+  return undoJob(facts, 'swap', attempt, task, secondsUntilFence(task, now));
+}
+
+/** An undo loads nothing: what its swap may take is nothing but an image that has to arrive, and a server that is slow. */
+const UNDO_SECONDS = 600;
+
+/** What the swap of an undo is told; the fence begins with its Job. */
+function undoTask(facts: RestoreFacts, needs: UndoNeeds, now: Date): Omit<UndoSwapTask, 'dropPrevious'> {
+  const seconds = Math.min(facts.restore.spec.activeDeadlineSeconds ?? UNDO_SECONDS, UNDO_SECONDS);
+  const notAfter = new Date(now.getTime() + seconds * 1000).toISOString();
+  return { command: 'swap', ...undoBase(facts, needs), notAfter };
+}
+
+function undoBase(facts: RestoreFacts, { undone, target }: UndoNeeds): UndoBase {
+  const { metadata } = facts.restore;
+  return {
+    run: runOf(facts),
+    database: target,
+    undone,
+    scratchDatabase: scratchDatabaseName(metadata),
+    previousDatabase: previousDatabaseName(target.database ?? INSTANCE, metadata),
+  };
+}
+
+/** No store and no key: the pod is given the Secrets of the database alone. */
+function undoJob(
+  { restore, settings }: RestoreFacts,
+  purpose: 'plan' | 'swap',
+  attempt: number,
+  task: UndoPlanTask | UndoSwapTask,
+  activeDeadlineSeconds: number,
+): NewJob {
+  return runnerJob({
+    owner: ownerOf(restore),
+    purpose,
+    attempt,
+    task,
+    secrets: databaseSecretsOf(task.database),
+    settings: settings.runner,
+    activeDeadlineSeconds,
+  });
+}
+
+function lateJob(
+  facts: RestoreFacts,
+  purpose: 'check' | 'swap',
+  attempt: number,
+  task: CheckTask | SwapTask,
+  now: Date,
+): NewJob {
+  return jobOf(facts, purpose, attempt, task, task, secondsUntilFence(task, now));
+}
+
+function secondsUntilFence({ notAfter }: { readonly notAfter: string }, now: Date): number {
+  return Math.max(Math.ceil((Date.parse(notAfter) - now.getTime()) / 1000) + BEYOND_FENCE_SECONDS, 1);
 }
 
 /** Undefined where the target cannot be told any more: the Backup is gone, and with it every Job of this restore. */
 export function cleanupJob(facts: RestoreFacts, purpose: 'cleanup' | 'expire', attempt: number): NewJob | undefined {
-  const database = databaseOf(facts);
+  const database = facts.target;
   if (database === undefined) return undefined;
   const { restore, settings } = facts;
   return runnerJob({
@@ -66,6 +171,7 @@ export function cleanupJob(facts: RestoreFacts, purpose: 'cleanup' | 'expire', a
       scratchDatabase: scratchDatabaseName(restore.metadata),
       previousDatabase: previousDatabaseName(database.database ?? INSTANCE, restore.metadata),
       dropPrevious: purpose === 'expire',
+      keepScratch: keepsScratch(facts.restore),
     },
     secrets: databaseSecretsOf(database),
     settings: settings.runner,
@@ -75,10 +181,10 @@ export function cleanupJob(facts: RestoreFacts, purpose: 'cleanup' | 'expire', a
 
 function jobOf(
   facts: RestoreFacts,
-  purpose: 'plan' | 'restore',
+  purpose: 'plan' | 'load' | 'check' | 'swap',
   attempt: number,
   task: Parameters<typeof runnerJob>[0]['task'] & RestoreBase,
-  needs: Needs,
+  { identity }: Pick<ArchiveNeeds, 'identity'>,
   activeDeadlineSeconds: number,
 ): NewJob {
   const store = storeNeedsOf(task.store);
@@ -88,45 +194,53 @@ function jobOf(
     attempt,
     task,
     ...store,
-    secrets: { ...store.secrets, ...databaseSecretsOf(task.database), identity: needs.identity.secret },
+    secrets: { ...store.secrets, ...databaseSecretsOf(task.database), identity: identity.secret },
     settings: facts.settings.runner,
     activeDeadlineSeconds,
   });
 }
 
-function baseOf(facts: RestoreFacts, { backup, store, identity }: Needs): RestoreBase {
-  const { restore, settings } = facts;
-  const { path = '', digest = '' } = restore.status?.resolved ?? {};
-  const target = targetOf(restore, backup);
+function baseOf(facts: RestoreFacts, { source, store, target, identity }: ArchiveNeeds): RestoreBase {
+  const { restore } = facts;
+  const { path, digest, cluster, namespace } = source;
+  const { postgresql } = restore.spec.target ?? {};
+  const owner = postgresql === undefined ? undefined : newOwnerOf(postgresql);
+  const selection = selectionOf(restore.spec);
   return {
     run: runOf(facts),
     store: storeAccessOf(store),
-    archive: {
-      folder: path,
-      manifestDigest: digest,
-      cluster: settings.clusterName,
-      namespace: restore.metadata.namespace,
-    },
-    database: accessOf(restore, backup),
+    archive: { folder: path, manifestDigest: digest, cluster, namespace },
+    database: target,
     ...(restore.spec.from.database === undefined ? {} : { fromDatabase: restore.spec.from.database }),
     identity,
     onConflict: restore.spec.onConflict ?? 'Fail',
+    ...(selection === undefined ? {} : { selection }),
+    ...(restore.spec.roles === undefined ? {} : { rolesOnConflict: restore.spec.roles.onConflict }),
+    ...((restore.spec.streams ?? 1) > 1 ? { streams: restore.spec.streams ?? 1 } : {}),
+    ...(owner === undefined ? {} : { owner }),
+    ...(postgresql?.privileges === undefined ? {} : { privileges: postgresql.privileges }),
+    ...(restore.spec.force === undefined ? {} : { force: restore.spec.force }),
     scratchDatabase: scratchDatabaseName(restore.metadata),
     previousDatabase: previousDatabaseName(target.database ?? INSTANCE, restore.metadata),
   };
 }
 
-/** From what an earlier Job was told, so that a Backup that has gone meanwhile leaves nothing behind; else from the Backup. */
+/**
+ * From what an earlier Job was told, so that a Backup that has gone meanwhile leaves nothing behind; then from what was noted
+ * of it; else from the source.
+ */
 export function databaseOf({
   runs,
   restore,
-  backup,
-}: Pick<RestoreFacts, 'runs' | 'restore' | 'backup'>): ServerAccess | undefined {
+  source,
+}: Pick<RestoreFacts, 'runs' | 'restore' | 'source'>): ServerAccess | undefined {
+  if (isDrill(restore)) return undefined;
   for (const { task } of runs) {
     if (task !== undefined && 'database' in task) return task.database;
   }
-  if (backup === undefined) return undefined;
-  return accessOf(restore, backup);
+  if (restore.status?.target !== undefined) return accessOfNoted(restore.status.target);
+  if (source.choice === 'made') return source.postgresql === undefined ? undefined : targetOf(restore, source);
+  return source.choice === 'pinned' ? targetOf(restore, source.source) : undefined;
 }
 
 function ownerOf({ metadata }: Restore) {
@@ -135,6 +249,5 @@ function ownerOf({ metadata }: Restore) {
 
 function runOf({ restore, settings }: RestoreFacts): RestoreIdentity {
   const { namespace, name, uid } = restore.metadata;
-  const { keepPrevious: _, ...once } = restore.spec;
-  return { cluster: settings.clusterName, namespace, name, uid, specHash: shortHash([stableJson(once)]) };
+  return { cluster: settings.clusterName, namespace, name, uid, specHash: specHashOf(restore.spec) };
 }

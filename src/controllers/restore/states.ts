@@ -1,146 +1,65 @@
-import type { Backup } from '../../api/backup.ts';
-import type { BackupStore } from '../../api/backup-store.ts';
-import { isTrue } from '../../api/conditions.ts';
+import { standing } from '../../api/force.ts';
 import { FINALIZERS } from '../../api/names.ts';
+import { isDrill } from '../../api/restore.ts';
 import type { PlanResult } from '../../api/task.ts';
 import { formatDuration, parseDuration } from '../../lib/duration.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { claimOn } from '../leases.ts';
-import { holdUpOf, isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
+import { isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
 import { databaseBusy, retryTime } from '../waiting.ts';
-import {
-  holderOf,
-  isTerminal,
-  loadRunOf,
-  type Outcome,
-  type RestoreFacts,
-  startDeadlineOf,
-  takenWorkloads,
-} from './facts.ts';
-
-/**
- * Where a restore stands, read from the world each time. In order:
- *
- * - `over`: a terminal condition stands. Only the previous database may still have to go.
- * - `leaving`: somebody deleted the Restore before it was over. The app comes back first.
- * - `unguarded`: our finalizer is missing; without it a deletion would leave the app at zero.
- * - `ending`: the outcome is written down. The app comes back, scratch goes, locks go, the terminal status is written.
- * - `concluded`: the outcome has just become known and is not written down yet.
- * - `waiting`: something is missing. Nothing was touched; way out: the start deadline.
- * - `unpinned`: all is there; the archive has to be pinned.
- * - `plannable`: pinned; a look at archive and target can start.
- * - `planning`: the look is under way; way out: its Job's deadline.
- * - `quiescing`: the plan has no refusal; workloads go to zero. Way out: `scaleDown.timeout`.
- * - `loadable`: no pod is left. Loading can start.
- * - `loading`: the runner loads, checks and swaps. Way out: the fence.
- */
-export type RestoreState =
-  | { readonly state: 'over' }
-  | { readonly state: 'leaving' }
-  | { readonly state: 'unguarded' }
-  | { readonly state: 'ending'; readonly outcome: Outcome }
-  | { readonly state: 'concluded'; readonly outcome: Conclusion }
-  | { readonly state: 'waiting'; readonly failure: Failure; readonly retryAt?: Date }
-  | { readonly state: 'unpinned'; readonly backup: Backup; readonly digest: string; readonly path: string }
-  | { readonly state: 'plannable'; readonly needs: Needs }
-  | { readonly state: 'planning'; readonly run: RunFacts }
-  | { readonly state: 'quiescing'; readonly plan: PlanResult; readonly waitsFor: readonly string[] }
-  | { readonly state: 'loadable'; readonly plan: PlanResult; readonly needs: Needs }
-  | { readonly state: 'loading'; readonly run: RunFacts; readonly plan?: PlanResult };
-
-/** An outcome before it is written down. */
-export type Conclusion = Omit<Outcome, 'time'>;
-
-/** What a Job of a restore is made from. */
-export interface Needs {
-  readonly backup: Backup;
-  readonly store: BackupStore;
-  readonly identity: { readonly secret: string; readonly key: string };
-}
+import { contestFailure, workloadRefusals } from './contest.ts';
+import { drillState } from './drill.ts';
+import { holderOf, isTerminal, lateRunsOf, type RestoreFacts, startDeadlineOf, takenWorkloads } from './facts.ts';
+import { lateState } from './late.ts';
+import { checksInPlace, refusalOf, startIsOverdue } from './refusal.ts';
+import { safetyOf } from './safety.ts';
+import { quiesceIsOverdue, waitsFor } from './scaling.ts';
+import { asksForDatabase, type SourceChoice } from './source.ts';
+import type { Needs, RestoreState } from './state.ts';
 
 export function stateOf(facts: RestoreFacts, now: Date): RestoreState {
   const { restore } = facts;
   if (isTerminal(restore)) return { state: 'over' };
   if (restore.metadata.deletionTimestamp !== undefined) return { state: 'leaving' };
+  if (isDrill(restore)) return drillState(facts, now, (last) => beforePlan(facts, last, now));
   if (restore.metadata.finalizers?.includes(FINALIZERS.restore) !== true) return { state: 'unguarded' };
   if (restore.status?.outcome !== undefined) return { state: 'ending', outcome: restore.status.outcome };
-  const load = loadRunOf(facts);
-  if (load !== undefined) return loadState(facts, load, now);
+  const late = lateRunsOf(facts).at(-1);
+  if (late !== undefined) return lateState(facts, late, now);
   const plan = newest(facts.runs, 'plan');
   if (plan !== undefined && plan.state !== 'gone') return planState(facts, plan, now);
   return beforePlan(facts, undefined, now);
-}
-
-function loadState(facts: RestoreFacts, load: RunFacts, now: Date): RestoreState {
-  const plan = resultOf(newest(facts.runs, 'plan'), 'plan');
-  if (isOver(load)) return { state: 'concluded', outcome: outcomeOfLoad(load) };
-  const contested = contestedBy(facts);
-  if (contested !== undefined) return { state: 'concluded', outcome: { result: 'Unknown', failure: contested } };
-  const stuck = notStarted(load, now);
-  if (stuck !== undefined) return { state: 'concluded', outcome: { result: 'Unknown', failure: stuck } };
-  const fenceEnd = load.task?.command === 'restore' ? Date.parse(load.task.notAfter) : undefined;
-  if (fenceEnd !== undefined && now.getTime() > fenceEnd)
-    return { state: 'concluded', outcome: { result: 'Unknown', failure: TOO_LATE } };
-  return { state: 'loading', run: load, ...(plan === undefined ? {} : { plan }) };
-}
-
-/** The app is down meanwhile, so a pod that does not start (a quota, an image, no node) is not waited for until the fence. */
-const LOAD_START_PATIENCE = 300_000;
-
-function notStarted(load: RunFacts, now: Date): Failure | undefined {
-  if (load.started || load.job === undefined || now.getTime() < load.job.created.getTime() + LOAD_START_PATIENCE)
-    return undefined;
-  return (
-    holdUpOf(load, now) ?? {
-      reason: 'PodNotStarted',
-      message: "The runner's pod was not started.",
-      hint: `kubectl describe job ${load.name} tells why.`,
-    }
-  );
-}
-
-const TOO_LATE: Failure = {
-  reason: 'DeadlineExceeded',
-  message:
-    'The runner did not end in time: it loads too slowly, or its node is cut off. It may not touch the live database any more.',
-  hint: 'Give spec.activeDeadlineSeconds a larger value in a new Restore, or look at the node of its pod.',
-};
-
-/** The runner reports a failure only when nothing went live; without a report both are possible. */
-function outcomeOfLoad(load: RunFacts): Conclusion {
-  if (resultOf(load, 'restore') !== undefined) return { result: 'Restored' };
-  const { report } = load;
-  if (report !== undefined && !report.ok) return { result: 'Failed', failure: report.failure };
-  const failure = load.trouble ?? {
-    reason: 'RunnerLost',
-    message: 'The runner ended without a report.',
-    hint: 'kubectl describe job tells more.',
-  };
-  return { result: 'Unknown', failure };
-}
-
-/** Nothing may be loaded or swapped while a pod of the app runs, whoever started it. */
-function contestedBy(facts: RestoreFacts): Failure | undefined {
-  const awake = facts.workloads.filter(
-    ({ found }) => found !== undefined && (found.replicas > 0 || found.pods.length > 0),
-  );
-  if (awake.length === 0) return undefined;
-  const names = awake.map(({ workload }) => `${workload.kind} ${workload.name}`).join(', ');
-  return {
-    reason: 'ScaleContested',
-    message: `Somebody scaled ${names} up while the database was being restored.`,
-    hint: 'Find out who writes its replica count (kubectl get -o yaml --show-managed-fields: an autoscaler, Argo CD, Flux, a person), pause that and make a new Restore.',
-  };
 }
 
 function planState(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState {
   if (!isOver(run)) return startIsOverdue(facts, run, now) ?? { state: 'planning', run };
   const plan = resultOf(run, 'plan');
   if (plan === undefined) return planFailed(facts, run, now);
+  const { spec } = facts.restore;
   if (plan.alreadyRestored) return { state: 'concluded', outcome: { result: 'AlreadyRestored' } };
-  const refusal = refusalOf(plan);
+  const refusal = refusalOf([
+    ...standing(plan.refusals, spec.force),
+    ...checksInPlace(spec, plan),
+    ...refusedWorkloads(facts),
+  ]);
   if (refusal !== undefined) return { state: 'concluded', outcome: { result: 'Failed', failure: refusal } };
-  return quiesceState(facts, plan, now);
+  if (spec.dryRun === true) return { state: 'concluded', outcome: { result: 'DryRun' } };
+  return safetyState(facts, plan, run.ended ?? now, now) ?? quiesceState(facts, plan, now);
+}
+
+/** Undefined where nothing is left to save. */
+function safetyState(facts: RestoreFacts, plan: PlanResult, planned: Date, now: Date): RestoreState | undefined {
+  const found = safetyOf(facts, plan, planned, now);
+  switch (found.safety) {
+    case 'savable':
+      return { state: 'savable', plan, backup: found.backup, until: found.until };
+    case 'saving':
+      return { state: 'saving', plan, backup: found.backup, until: found.until };
+    case 'refused':
+      return { state: 'concluded', outcome: { result: 'Failed', failure: found.failure } };
+    default:
+      return undefined;
+  }
 }
 
 function planFailed(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState {
@@ -150,65 +69,92 @@ function planFailed(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState
   return beforePlan(facts, run, now);
 }
 
-/** Several refusals are one failure: the person mends them all at once. */
-function refusalOf(plan: PlanResult): Failure | undefined {
-  const [first, ...rest] = plan.refusals;
-  if (first === undefined) return undefined;
-  if (rest.length === 0) return first;
-  const all = [first, ...rest];
-  return {
-    reason: first.reason,
-    message: all.map(({ reason, message }) => `${reason}: ${message}`).join(' '),
-    hint: all.flatMap(({ hint }) => (hint === undefined ? [] : [hint])).join(' '),
-  };
-}
-
-function startIsOverdue(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState | undefined {
-  if (run.started || now < startDeadlineOf(facts)) return undefined;
-  const failure = holdUpOf(run, now) ?? {
-    reason: 'PodNotStarted',
-    message: "The runner's pod was not started.",
-    hint: `kubectl describe job ${run.name} tells why.`,
-  };
-  return { state: 'concluded', outcome: { result: 'Failed', failure } };
+/** Told with the plan, before the first of them is touched. */
+function refusedWorkloads(facts: RestoreFacts): Failure[] {
+  return takenWorkloads(facts).length > 0 ? [] : workloadRefusals(facts);
 }
 
 /** Why no look at the archive starts, in order; the first that applies wins. */
 const RULES: readonly ((facts: RestoreFacts) => Failure | undefined)[] = [
-  // Whatever was chosen must be a whole archive…
-  backupIsMissing,
-  backupIsNotComplete,
-  backupIsAnother,
+  // The archive must be within reach…
   storeIsMissing,
-  // …that somebody here can open…
+  // …of somebody who can open it…
   identityIsMissing,
+  // …the target known…
+  targetIsUnknown,
   // …and one database is worked on by one operation at a time.
   databaseIsBusy,
 ];
 
-/** Nothing of the world was touched so far. */
+/** Of an undo, which needs no archive. A drop that is under way is waited for: it may fail, and the plan sees what is left. */
+const UNDO_RULES: typeof RULES = [expiryIsUnderWay, targetIsUnknown, databaseIsBusy];
+
+/** Nothing of the world was touched so far. What is chosen is pinned at once, so that nothing later is chosen in its place. */
 function beforePlan(facts: RestoreFacts, last: RunFacts | undefined, now: Date): RestoreState {
-  const { backup, store, identity, restore } = facts;
-  const failed = backupHasFailed(facts);
-  if (failed !== undefined) return { state: 'concluded', outcome: { result: 'Failed', failure: failed } };
-  const missing = RULES.map((rule) => rule(facts)).find((found) => found !== undefined);
-  const lastFailure = last === undefined ? undefined : failureOf(last);
-  const wait = missing ?? lastFailure;
-  if (wait !== undefined && now >= startDeadlineOf(facts))
-    return { state: 'concluded', outcome: { result: 'Failed', failure: deadlineExceeded(facts, wait) } };
-  if (missing !== undefined || backup === undefined || store === undefined || 'wait' in identity) {
-    return { state: 'waiting', failure: missing ?? { reason: 'NotReady', message: 'something is missing' } };
+  const { source } = facts;
+  switch (source.choice) {
+    case 'none':
+      return { state: 'concluded', outcome: { result: 'Failed', failure: source.failure } };
+    case 'wait':
+      return waiting(facts, source.failure, now);
+    case 'asking':
+      return startIsOverdue(facts, source.run, now) ?? { state: 'asking', run: source.run };
+    case 'ask':
+      return beforeAsking(facts, source, now);
+    case 'made':
+      return { state: 'unpinned', pin: source.pin };
+    case 'pinned':
+      return isDrill(facts.restore) ? beforeDrill(facts, last, now) : pinnedState(facts, RULES, last, now);
+    case 'kept':
+      return pinnedState(facts, UNDO_RULES, last, now);
+    default:
+      return source satisfies never;
   }
-  const retryAt = retryTime(restore.status?.startTime, last);
-  if (lastFailure !== undefined && retryAt !== undefined && now < retryAt)
-    return { state: 'waiting', failure: lastFailure, retryAt };
-  if (restore.status?.resolved === undefined) return unpinned(backup);
-  return { state: 'plannable', needs: { backup, store, identity } };
 }
 
-function unpinned(backup: Backup): RestoreState {
-  const { location = '', manifestDigest = '' } = backup.status ?? {};
-  return { state: 'unpinned', backup, digest: manifestDigest, path: location.replace(/^s3:\/\/[^/]+\//, '') };
+function beforeAsking(facts: RestoreFacts, asked: SourceChoice & { choice: 'ask' }, now: Date): RestoreState {
+  const { store, folder, last } = asked;
+  const missing = asksForDatabase(facts.restore) ? identityIsMissing(facts) : undefined;
+  if (missing !== undefined) return waiting(facts, missing, now);
+  return beforeAttempt(facts, last, now) ?? { state: 'askable', store, folder, attempt: (last?.attempt ?? 0) + 1 };
+}
+
+function pinnedState(facts: RestoreFacts, rules: typeof RULES, last: RunFacts | undefined, now: Date): RestoreState {
+  const missing = rules.map((rule) => rule(facts)).find((found) => found !== undefined);
+  const needs = needsOf(facts);
+  if (missing !== undefined || needs === undefined)
+    return waiting(facts, missing ?? { reason: 'NotReady', message: 'something is missing' }, now);
+  return beforeAttempt(facts, last, now) ?? { state: 'plannable', needs };
+}
+
+/** Without a target there is nothing to be found, and nothing to be locked. */
+function beforeDrill(facts: RestoreFacts, last: RunFacts | undefined, now: Date): RestoreState {
+  const { source, store, identity } = facts;
+  const missing = storeIsMissing(facts) ?? identityIsMissing(facts);
+  if (missing !== undefined || source.choice !== 'pinned' || store === undefined || 'wait' in identity)
+    return waiting(facts, missing ?? { reason: 'NotReady', message: 'something is missing' }, now);
+  return beforeAttempt(facts, last, now) ?? { state: 'examinable', needs: { source: source.source, store, identity } };
+}
+
+function waiting(facts: RestoreFacts, failure: Failure, now: Date): RestoreState {
+  if (now < startDeadlineOf(facts)) return { state: 'waiting', failure };
+  return { state: 'concluded', outcome: { result: 'Failed', failure: deadlineExceeded(facts, failure) } };
+}
+
+/** After an attempt that ended with nothing touched: whether it is too late for the next one, or too early. */
+function beforeAttempt(facts: RestoreFacts, last: RunFacts | undefined, now: Date): RestoreState | undefined {
+  if (last === undefined) return undefined;
+  const failure = failureOf(last);
+  const retryAt = retryTime(facts.restore.status?.startTime, last);
+  if (now >= startDeadlineOf(facts)) return waiting(facts, failure, now);
+  return retryAt !== undefined && now < retryAt ? { state: 'waiting', failure, retryAt } : undefined;
+}
+
+/** Undefined where something is missing. */
+function needsOf({ source, store, target, identity }: RestoreFacts): Needs | undefined {
+  if (source.choice === 'kept') return target === undefined ? undefined : { undone: source.undone, target };
+  if (source.choice !== 'pinned' || store === undefined || target === undefined || 'wait' in identity) return undefined;
+  return { source: source.source, store, target, identity };
 }
 
 function failureOf(run: RunFacts): Failure {
@@ -222,51 +168,35 @@ function failureOf(run: RunFacts): Failure {
   );
 }
 
-function backupIsMissing({ backup, restore }: RestoreFacts): Failure | undefined {
-  if (backup !== undefined) return undefined;
-  const { name } = restore.spec.from.backupRef;
+function storeIsMissing({ store, source }: RestoreFacts): Failure | undefined {
+  if (store !== undefined || source.choice !== 'pinned') return undefined;
   return {
-    reason: 'BackupNotFound',
-    message: `There is no Backup "${name}" in this namespace.`,
-    hint: 'kubectl get backups lists them.',
-  };
-}
-
-function backupIsNotComplete({ backup }: RestoreFacts): Failure | undefined {
-  if (backup === undefined || isTrue(backup.status?.conditions, 'Complete')) return undefined;
-  return {
-    reason: 'BackupNotComplete',
-    message: `Backup "${backup.metadata.name}" is not Complete yet: only a verified archive is restored.`,
-  };
-}
-
-function backupHasFailed({ backup }: RestoreFacts): Failure | undefined {
-  if (backup === undefined || !isTrue(backup.status?.conditions, 'Failed')) return undefined;
-  return {
-    reason: 'BackupFailed',
-    message: `Backup "${backup.metadata.name}" failed, so there is nothing to restore.`,
-    hint: 'Name another one: kubectl get backups.',
+    reason: 'StoreNotFound',
+    message: `There is no BackupStore "${source.source.store}" in this namespace, where the archive is.`,
+    hint: 'Make it anew with the same bucket and prefix.',
   };
 }
 
 /** A retry never chooses anew: a Backup re-created under the same name is another one. */
-function backupIsAnother({ backup, restore }: RestoreFacts): Failure | undefined {
-  const resolved = restore.status?.resolved;
-  if (backup === undefined || resolved === undefined || backup.metadata.uid === resolved.backupUID) return undefined;
+function targetIsUnknown({ target, source, backup, restore }: RestoreFacts): Failure | undefined {
+  if (target !== undefined || source.choice !== 'pinned') return undefined;
+  const name = restore.status?.resolved?.backup ?? backup?.metadata.name ?? '';
+  if (source.source.replaced === true) {
+    return {
+      reason: 'BackupReplaced',
+      message: `Backup "${name}" was made anew since this Restore chose it.`,
+      hint: 'Make a new Restore.',
+    };
+  }
   return {
-    reason: 'BackupReplaced',
-    message: `Backup "${backup.metadata.name}" was made anew since this Restore chose it.`,
-    hint: 'Make a new Restore.',
+    reason: 'BackupNotFound',
+    message: `Backup "${name}" was deleted since this Restore chose it, and nothing else says where its database is.`,
+    hint: 'Make a new Restore from its archive: from.archive, with status.resolved.path of this one.',
   };
 }
 
-function storeIsMissing({ store, backup }: RestoreFacts): Failure | undefined {
-  if (store !== undefined) return undefined;
-  return {
-    reason: 'StoreNotFound',
-    message: `There is no BackupStore "${backup?.spec.storeRef.name}" in this namespace, where the archive is.`,
-    hint: 'Make it anew with the same bucket and prefix.',
-  };
+function expiryIsUnderWay({ source }: RestoreFacts): Failure | undefined {
+  return source.choice === 'kept' ? source.expiring : undefined;
 }
 
 function identityIsMissing({ identity }: RestoreFacts): Failure | undefined {
@@ -283,31 +213,31 @@ function deadlineExceeded(facts: RestoreFacts, wait: Failure): Failure {
 }
 
 function quiesceState(facts: RestoreFacts, plan: PlanResult, now: Date): RestoreState {
-  const { backup, store, identity } = facts;
-  const blocked = quiesceIsBlocked(facts);
+  const needs = needsOf(facts);
+  // The last look before the app goes down: see undo.ts.
+  const blocked = expiryIsUnderWay(facts) ?? quiesceIsBlocked(facts);
   if (blocked !== undefined) return { state: 'concluded', outcome: { result: 'Failed', failure: blocked } };
-  const waitsFor = awake(facts);
-  if (waitsFor.length > 0) return quiesceIsOverdue(facts, waitsFor, now) ?? { state: 'quiescing', plan, waitsFor };
-  if (backup === undefined || store === undefined || 'wait' in identity) {
+  const contested = contestFailure(facts);
+  if (contested !== undefined) return { state: 'concluded', outcome: { result: 'Failed', failure: contested } };
+  const waits = waitsFor(facts);
+  if (waits.length > 0) return quiesceIsOverdue(facts, waits, now) ?? { state: 'quiescing', plan, waitsFor: waits };
+  if (needs === undefined) {
     const failure: Failure = {
       reason: 'SourceGone',
-      message: 'The Backup, its BackupStore or its key was removed while the app was being scaled down.',
+      message: 'The BackupStore of the archive or its key was removed while the app was being scaled down.',
       hint: 'Make them anew, then a new Restore.',
     };
     return { state: 'concluded', outcome: { result: 'Failed', failure } };
   }
-  return { state: 'loadable', plan, needs: { backup, store, identity } };
+  if ('undone' in needs) return { state: 'swappable', loaded: needs, attempt: 1, plan };
+  return { state: 'loadable', plan, needs };
 }
 
 function quiesceIsBlocked(facts: RestoreFacts): Failure | undefined {
-  for (const { workload, found, lease } of facts.workloads) {
+  const [refused] = workloadRefusals(facts);
+  if (refused !== undefined) return refused;
+  for (const { workload, lease } of facts.workloads) {
     const what = `${workload.kind} "${workload.name}"`;
-    if (found === undefined)
-      return {
-        reason: 'WorkloadNotFound',
-        message: `There is no ${what} in this namespace.`,
-        hint: 'Correct spec.scaleDown.workloads in a new Restore.',
-      };
     const claim = claimOn(lease, holderOf(facts.restore));
     if (claim.claim === 'busy')
       return {
@@ -317,27 +247,4 @@ function quiesceIsBlocked(facts: RestoreFacts): Failure | undefined {
       };
   }
   return undefined;
-}
-
-/** What is not at rest yet, in words. */
-function awake(facts: RestoreFacts): string[] {
-  const taken = takenWorkloads(facts);
-  return facts.workloads.flatMap((each) => {
-    const what = `${each.workload.kind} ${each.workload.name}`;
-    if (!taken.some(({ workload }) => workload === each.workload)) return [`${what} to be scaled down`];
-    if ((each.found?.replicas ?? 0) > 0) return [`${what} to be scaled down`];
-    return each.found?.pods.map((pod) => `pod ${pod} to be gone`) ?? [];
-  });
-}
-
-function quiesceIsOverdue(facts: RestoreFacts, waitsFor: readonly string[], now: Date): RestoreState | undefined {
-  const since = takenWorkloads(facts).flatMap(({ lease }) => lease.acquired?.getTime() ?? []);
-  const timeout = parseDuration(facts.restore.spec.scaleDown?.timeout ?? '10m');
-  if (since.length === 0 || now.getTime() < Math.min(...since) + timeout) return undefined;
-  const failure: Failure = {
-    reason: 'QuiesceTimeout',
-    message: `The app was not at rest within ${formatDuration(timeout)}: still waiting for ${waitsFor.join(', ')}.`,
-    hint: 'A pod that does not end holds on to a finalizer, a long grace period or a lost node: kubectl describe pod tells. Or give scaleDown.timeout more.',
-  };
-  return { state: 'concluded', outcome: { result: 'Failed', failure } };
 }

@@ -1,31 +1,63 @@
 import { type ConditionReport, instant, summarise } from '../../api/conditions.ts';
-import type { RestoreStatus } from '../../api/restore.ts';
-import type { CleanupResult, PlanResult, RestoreResult } from '../../api/task.ts';
+import { isForceable, isForced } from '../../api/force.ts';
+import { scratchDatabaseName } from '../../api/names.ts';
+import { isDrill, type RestoreStatus } from '../../api/restore.ts';
+import type { CleanupResult, PlanResult, SwapResult } from '../../api/task.ts';
 import type { Failure } from '../../lib/errors.ts';
+import { newest, resultOf } from '../run-facts.ts';
 import { said } from '../waiting.ts';
-import { type Outcome, type RestoreFacts, takenWorkloads } from './facts.ts';
-import type { Conclusion } from './states.ts';
+import { contestReport, workloadRefusals, workloadWarnings } from './contest.ts';
+import { drilledFields } from './drilled.ts';
+import { keepsScratch, lateRunsOf, type Outcome, type RestoreFacts, takenWorkloads } from './facts.ts';
+import { notedTarget } from './noted-target.ts';
+import { checksInPlace } from './refusal.ts';
+import { forcedSafety, notedSafetyBackup, safetyNotes } from './safety.ts';
+import type { Pin, Undoes } from './source.ts';
+import type { Conclusion } from './state.ts';
 
 export function waitingStatus(facts: RestoreFacts, failure: Failure, now: Date): RestoreStatus {
   return compose(facts, now, { phase: 'Pending', failure }, inProgress(said(failure)));
 }
 
-export function pinnedStatus(
+export function pinnedStatus(facts: RestoreFacts, pin: Pin | Undoes, now: Date): RestoreStatus {
+  if ('restore' in pin) {
+    const story = { ...STORIES.Resolving, message: `what Restore ${pin.restore} replaced is looked for` };
+    return compose(facts, now, { phase: 'Resolving', undoes: pin, ...begun(facts, now) }, inProgress(story));
+  }
+  const what = pin.backup === undefined ? `the archive ${pin.path}` : `Backup ${pin.backup}`;
+  const story = { ...STORIES.Resolving, message: `${what} was chosen; its data is of ${pin.time}` };
+  return compose(facts, now, { phase: 'Resolving', resolved: pin, ...begun(facts, now) }, inProgress(story));
+}
+
+/** While a Job reads the manifest of an archive that was named by its path. */
+export function askingStatus(
   facts: RestoreFacts,
-  pin: { backup: { metadata: { uid: string } }; path: string; digest: string },
+  asked: { readonly jobName: string; readonly trouble?: Failure | undefined },
   now: Date,
 ): RestoreStatus {
-  const resolved = { backupUID: pin.backup.metadata.uid, path: pin.path, digest: pin.digest, time: instant(now) };
-  return compose(facts, now, { phase: 'Resolving', resolved, startTime: instant(now) }, inProgress(STORIES.Resolving));
+  const { jobName, trouble } = asked;
+  const story =
+    trouble === undefined ? { ...STORIES.Resolving, message: 'a Job reads what the archive is' } : said(trouble);
+  const own: RestoreStatus = {
+    phase: 'Resolving',
+    jobName,
+    ...begun(facts, now),
+    ...(trouble === undefined ? {} : { failure: trouble }),
+  };
+  return compose(facts, now, own, inProgress(story));
+}
+
+function begun({ restore }: RestoreFacts, now: Date): Pick<RestoreStatus, 'startTime'> {
+  return { startTime: restore.status?.startTime ?? instant(now) };
 }
 
 const STORIES = {
   Resolving: { reason: 'Resolving', message: 'a Job looks at the archive and at the target' },
+  SafetyBackup: { reason: 'SafetyBackup', message: 'a Backup of what is live now is made, before anything is touched' },
   Quiescing: { reason: 'Quiescing', message: 'the app is being scaled to zero' },
-  Loading: {
-    reason: 'Loading',
-    message: 'a Job loads the archive into a scratch database and puts it in the place of the live one',
-  },
+  Loading: { reason: 'Loading', message: 'a Job loads the archive into a scratch database' },
+  Checking: { reason: 'Checking', message: 'a Job asks the restored database what spec.checks wants to know' },
+  Swapping: { reason: 'Swapping', message: 'a Job puts the restored database in the place of the live one' },
   Resuming: { reason: 'Resuming', message: 'the app is being brought back' },
 } as const;
 
@@ -37,47 +69,61 @@ export interface Progress {
   readonly trouble?: Failure | undefined;
   /** What is not at rest yet. */
   readonly waitsFor?: readonly string[];
+  /** In place of what is said of the phase. */
+  readonly story?: string;
+  /** Whether work on the archive begins. */
+  readonly begins?: true;
 }
 
 export function progressStatus(facts: RestoreFacts, progress: Progress, now: Date): RestoreStatus {
-  const { phase, plan, attempts, jobName, trouble, waitsFor } = progress;
+  const { phase, plan, attempts, jobName, trouble, waitsFor, story: told, begins } = progress;
   const story =
     trouble !== undefined
       ? said(trouble)
       : waitsFor === undefined
-        ? STORIES[phase]
+        ? { ...STORIES[phase], ...(told === undefined ? {} : { message: told }) }
         : { ...STORIES[phase], message: `waiting for ${waitsFor.join(', ')}` };
   const own: RestoreStatus = {
     phase,
-    ...(plan === undefined ? {} : { plan: planOf(plan) }),
+    ...(plan === undefined ? {} : { plan: planOf(facts, plan) }),
     ...(attempts === undefined ? {} : { attempts }),
     ...(jobName === undefined ? {} : { jobName }),
+    ...(begins === undefined ? {} : begun(facts, now)),
     ...(trouble === undefined ? {} : { failure: trouble }),
   };
   return compose(facts, now, own, [...inProgress(story), ...quiesced(facts, phase)]);
 }
 
 export function concludedStatus(facts: RestoreFacts, outcome: Conclusion, now: Date): RestoreStatus {
-  const own: RestoreStatus = { phase: 'Resuming', outcome: { ...outcome, time: instant(now) } };
-  return compose(facts, now, own, inProgress(STORIES.Resuming));
+  const own: RestoreStatus = { phase: 'Resuming', outcome: { ...outcome, time: instant(now) }, ...refusedPlan(facts) };
+  const story = isDrill(facts.restore) ? { reason: 'Ending', message: 'the drill has ended' } : STORIES.Resuming;
+  return compose(facts, now, own, inProgress(story));
+}
+
+/** Where the plan is the last word, it is told with the outcome. */
+function refusedPlan(facts: RestoreFacts): Pick<RestoreStatus, 'plan'> {
+  const plan = lateRunsOf(facts).length > 0 ? undefined : resultOf(newest(facts.runs, 'plan'), 'plan');
+  return plan === undefined ? {} : { plan: planOf(facts, plan) };
 }
 
 export interface Findings {
   readonly cleanup: CleanupResult | undefined;
   /** The target did not answer: scratch may be left. */
   readonly gaveUp: boolean;
-  readonly load: RestoreResult | undefined;
+  readonly swapped: SwapResult | undefined;
 }
 
 export function terminalStatus(facts: RestoreFacts, outcome: Outcome, findings: Findings, now: Date): RestoreStatus {
-  const { cleanup, load } = findings;
+  const { cleanup, swapped } = findings;
   const wentLive = outcome.result === 'Restored' || outcome.result === 'AlreadyRestored' || cleanup?.restored === true;
+  if (outcome.result === 'DryRun') return triedStatus(facts, outcome, now);
+  if (outcome.result === 'Drilled') return drilledStatus(facts, outcome, now);
   const failure = outcome.failure ?? { reason: 'RunnerLost', message: 'The runner ended without a report.' };
   if (!wentLive) return failedStatus(facts, findings.gaveUp ? withLitter(failure) : failure, now);
   const previousDatabase =
-    load?.previousDatabase ?? cleanup?.previousDatabase ?? facts.restore.status?.previousDatabase;
+    swapped?.previousDatabase ?? cleanup?.previousDatabase ?? facts.restore.status?.previousDatabase;
   const previousDatabases =
-    load?.previousDatabases ?? cleanup?.previousDatabases ?? facts.restore.status?.previousDatabases ?? [];
+    swapped?.previousDatabases ?? cleanup?.previousDatabases ?? facts.restore.status?.previousDatabases ?? [];
   const result = outcome.result === 'AlreadyRestored' ? 'AlreadyRestored' : 'Restored';
   const own: RestoreStatus = {
     phase: 'Complete',
@@ -85,10 +131,32 @@ export function terminalStatus(facts: RestoreFacts, outcome: Outcome, findings: 
     outcome: { result, time: outcome.time },
     ...(previousDatabase === undefined ? {} : { previousDatabase }),
     ...(previousDatabases.length === 0 ? {} : { previousDatabases: [...previousDatabases] }),
+    ...objectsOf(swapped),
   };
   return compose(facts, now, own, [
     { type: 'Complete', status: 'True', reason: result, message: COMPLETE_MESSAGES[result] },
   ]);
+}
+
+function objectsOf(swapped: SwapResult | undefined): Pick<RestoreStatus, 'objects'> {
+  if (swapped?.objects === undefined) return {};
+  const { added, kept, replaced, ...counts } = swapped.objects;
+  return { objects: { ...counts, added: [...added], kept: [...kept], replaced: [...replaced] } };
+}
+
+/** Nothing was touched, so there is nothing to find out. */
+function triedStatus(facts: RestoreFacts, outcome: Outcome, now: Date): RestoreStatus {
+  const own: RestoreStatus = { phase: 'Complete', completionTime: instant(now), outcome };
+  const message = 'a dry run: nothing stands in the way, status.plan says what would happen, and nothing was touched';
+  return compose(facts, now, own, [{ type: 'Complete', status: 'True', reason: 'DryRun', message }]);
+}
+
+function drilledStatus(facts: RestoreFacts, outcome: Outcome, now: Date): RestoreStatus {
+  const own: RestoreStatus = { phase: 'Complete', completionTime: instant(now), outcome };
+  const { drill } = { ...facts.restore.status, ...drilledFields(facts) };
+  const counted = drill === undefined ? '' : `: ${drill.rows} rows in ${drill.tables} tables, within ${drill.duration}`;
+  const message = `the archive was restored into a server of its own, which is gone with it${counted}`;
+  return compose(facts, now, own, [{ type: 'Complete', status: 'True', reason: 'Drilled', message }]);
 }
 
 const COMPLETE_MESSAGES = {
@@ -99,7 +167,14 @@ const COMPLETE_MESSAGES = {
 
 function failedStatus(facts: RestoreFacts, failure: Failure, now: Date): RestoreStatus {
   const outcome = { result: 'Failed', time: facts.restore.status?.outcome?.time ?? instant(now), failure } as const;
-  return compose(facts, now, { phase: 'Failed', completionTime: instant(now), outcome, failure }, [
+  const own: RestoreStatus = {
+    phase: 'Failed',
+    completionTime: instant(now),
+    outcome,
+    failure,
+    ...(keepsScratch(facts.restore) ? { scratchDatabase: scratchDatabaseName(facts.restore.metadata) } : {}),
+  };
+  return compose(facts, now, own, [
     { type: 'Complete', status: 'False', ...said(failure) },
     { type: 'Failed', status: 'True', ...said(failure) },
     { type: 'Stalled', status: 'True', ...said(failure) },
@@ -123,13 +198,41 @@ function compose(
   const generation = metadata.generation ?? 0;
   const { conditions, failure: _, phase: __, ...past } = status ?? {};
   const scaledWorkloads = scaled(facts);
+  const asked = resultOf(newest(facts.runs, 'check'), 'check');
   return {
     ...past,
+    ...(facts.target === undefined ? {} : { target: notedTarget(facts.target) }),
     ...own,
+    ...notedSafetyBackup(facts),
+    ...(asked === undefined ? {} : { checks: [...asked.checks] }),
+    ...drilledFields(facts),
     ...(scaledWorkloads.length === 0 ? {} : { scaledWorkloads }),
     observedGeneration: generation,
-    conditions: summarise(conditions, reports, generation, now),
+    conditions: summarise(
+      conditions,
+      [...reports, ...forcedReports(own.plan ?? past.plan), ...contested(facts)],
+      generation,
+      now,
+    ),
   };
+}
+
+/** What a person took on is said for as long as the plan is there to read. */
+function forcedReports(plan: RestoreStatus['plan']): ConditionReport[] {
+  const forced = (plan?.refusals ?? []).filter((refusal) => refusal.forced);
+  if (forced.length === 0) return [];
+  const message = forced.map(({ reason, message }) => `${reason}: ${message}`).join('; ');
+  return [{ type: 'Forced', status: 'True', reason: 'RefusalsForced', message: `spec.force takes on ${message}` }];
+}
+
+/** What the Lease remembers; when it is gone, what was said of it. */
+function contested(facts: RestoreFacts): ConditionReport[] {
+  const now = contestReport(facts);
+  if (now !== undefined) return [now];
+  const before = facts.restore.status?.conditions?.find(({ type }) => type === 'ScaleContested');
+  if (before === undefined) return [];
+  const { status, reason, message } = before;
+  return [{ type: 'ScaleContested', status, reason, message }];
 }
 
 type ScaledWorkload = NonNullable<RestoreStatus['scaledWorkloads']>[number];
@@ -142,20 +245,56 @@ function scaled(facts: RestoreFacts): ScaledWorkload[] {
     const { kind, name } = workload;
     const now = taken.find((each) => each.workload === workload);
     const then = before.find((entry) => entry.kind === kind && entry.name === name);
-    if (now === undefined) return then === undefined ? [] : [{ ...then, restored: true }];
+    // Without its Lease and at zero: somebody removed the Lease, and what is said here is all that remembers the count.
+    const isLost = found?.replicas === 0 && (then?.replicas ?? 0) > 0 && then?.restored === false;
+    if (now === undefined) return then === undefined ? [] : [{ ...then, restored: !isLost }];
     return [{ kind, name, uid: found?.uid ?? then?.uid ?? '', replicas: now.lease.replicas ?? 0, restored: false }];
   });
 }
 
-function planOf(plan: PlanResult): NonNullable<RestoreStatus['plan']> {
-  const { server, databaseExists, objects, bytesNeeded, notes } = plan;
-  return { server, databaseExists, objects, bytesNeeded, ...(notes === undefined ? {} : { notes: [...notes] }) };
+function planOf(facts: RestoreFacts, plan: PlanResult): NonNullable<RestoreStatus['plan']> {
+  const { server, databaseExists, objects, bytesNeeded, compatibility = [] } = plan;
+  const notes = [...(plan.notes ?? []), ...safetyNotes(facts, plan)];
+  const warnings = [...new Set([...(plan.warnings ?? []), ...warningsOf(facts)])];
+  const refusals = planRefusals(facts, plan);
+  return {
+    server,
+    databaseExists,
+    objects,
+    bytesNeeded,
+    ...(plan.inPlace === true ? { inPlace: true } : {}),
+    ...(compatibility.length === 0 ? {} : { compatibility: [...compatibility] }),
+    ...(refusals.length === 0 ? {} : { refusals }),
+    ...(notes.length === 0 ? {} : { notes }),
+    ...(warnings.length === 0 ? {} : { warnings }),
+  };
+}
+
+type PlanRefusal = NonNullable<NonNullable<RestoreStatus['plan']>['refusals']>[number];
+
+/** What the runner found, and what is said of the workloads before the first of them is touched. */
+function planRefusals(facts: RestoreFacts, plan: PlanResult): PlanRefusal[] {
+  const { force } = facts.restore.spec;
+  const ofWorkloads = takenWorkloads(facts).length > 0 ? [] : workloadRefusals(facts);
+  const ofChecks = checksInPlace(facts.restore.spec, plan);
+  return [...plan.refusals, ...ofChecks, ...ofWorkloads, ...forcedSafety(facts)].map((refusal) => ({
+    ...refusal,
+    forceable: isForceable(refusal.reason),
+    forced: isForced(refusal.reason, force),
+  }));
+}
+
+/** Once an app is at zero nobody else writes its count any more: what was said before stays. */
+function warningsOf(facts: RestoreFacts): string[] {
+  const said = facts.restore.status?.plan?.warnings ?? [];
+  return takenWorkloads(facts).length === 0 ? workloadWarnings(facts) : [...said];
 }
 
 function quiesced(facts: RestoreFacts, phase: Progress['phase']): ConditionReport[] {
-  if (facts.workloads.length === 0 || phase === 'Resolving') return [];
+  if (facts.workloads.length === 0 || phase === 'Resolving' || phase === 'SafetyBackup') return [];
   const atRest = facts.workloads.every(
-    ({ found }) => found === undefined || (found.replicas === 0 && found.pods.length === 0),
+    ({ found }) =>
+      found === undefined || (found.replicas === 0 && found.pods.length === 0 && (found.jobs ?? []).length === 0),
   );
   return [
     {

@@ -30,6 +30,12 @@ function leadingName(item: string): { readonly name: string; readonly rest: stri
   return { name: item.slice(0, Math.max(end, 0)), rest: item.slice(Math.max(end, 0)) };
 }
 
+/** An entry, given to `to` where it was `from`'s. */
+export function regranted(item: string, from: string, to: string): string {
+  const { name, rest } = leadingName(item);
+  return name === from ? `"${to.replaceAll('"', '""')}"${rest}` : item;
+}
+
 /** Roles that an access list names. */
 export function granteesOf(acl: readonly string[]): readonly string[] {
   return acl.flatMap((item) => parseGrant(item).grantee ?? []);

@@ -27,7 +27,7 @@ export async function cleanUp(task: CleanupTask, login: Login, context: EngineCo
     await endSessionsNamed(session, sessionName('restore', run));
     if (!isOneDatabase(database)) return await cleanUpServer(session, task);
     const live = await describeDatabase(session, database.database);
-    await dropScratch(session, task.scratchDatabase, run.uid);
+    if (!task.keepScratch) await dropScratch(session, task.scratchDatabase, run.uid);
     if (task.dropPrevious) await dropPrevious(session, task.previousDatabase, run.uid);
     const previous = await describeDatabase(session, task.previousDatabase);
     return {
@@ -41,10 +41,9 @@ export async function cleanUp(task: CleanupTask, login: Login, context: EngineCo
 async function cleanUpServer(session: Session, task: CleanupTask): Promise<CleanupOutcome> {
   const { uid } = task.run;
   const isScratch = ({ notes }: DatabaseFacts) => notes.scratchOf === uid;
-  await dropAllOf(
-    session,
-    (facts, name) => name.startsWith(`${task.scratchDatabase}_`) && (isScratch(facts) || isUnfinishedScratch(facts)),
-  );
+  const goes = (facts: DatabaseFacts, name: string) =>
+    name.startsWith(`${task.scratchDatabase}_`) && (isScratch(facts) || isUnfinishedScratch(facts));
+  if (!task.keepScratch) await dropAllOf(session, goes);
   if (task.dropPrevious) await dropAllPrevious(session, uid);
   let restored = false;
   const previousDatabases: string[] = [];

@@ -8,26 +8,40 @@ import { assignment, identifier } from './sql.ts';
  * Gives the loaded database what a dump does not carry, while nobody can get in. Statements sent together are one
  * transaction. The comment comes with the swap: until then it says whose scratch database this is.
  */
-export async function dress(session: Session, scratch: string, properties: DatabaseProperties): Promise<void> {
+export async function dress(
+  session: Session,
+  scratch: string,
+  properties: DatabaseProperties,
+  settingsAs?: string,
+): Promise<void> {
   try {
-    await session.query(dressingStatements(scratch, properties).join(';\n'));
+    await session.query(dressingStatements(scratch, properties, settingsAs).join(';\n'));
   } catch (caught) {
     throw statementFault(caught, 'giving the restored database its owner, privileges and settings', 'PropertiesFailed');
   }
 }
 
-/** Exported for its test. */
-function dressingStatements(scratch: string, properties: DatabaseProperties): readonly string[] {
+/** `settingsAs`: the role whose rights must be enough for the settings; absent: ours. Exported for its test. */
+function dressingStatements(
+  scratch: string,
+  properties: DatabaseProperties,
+  settingsAs: string | undefined,
+): readonly string[] {
   const database = identifier(scratch);
+  const settings = properties.settings.map(({ role, name, value }) =>
+    role === undefined
+      ? `ALTER DATABASE ${database} SET ${assignment(name, value)}`
+      : `ALTER ROLE ${identifier(role)} IN DATABASE ${database} SET ${assignment(name, value)}`,
+  );
   return [
     `ALTER DATABASE ${database} OWNER TO ${identifier(properties.owner)}`,
     `ALTER DATABASE ${database} CONNECTION LIMIT ${properties.connectionLimit}`,
     ...grantStatements(scratch, properties.owner, properties.acl),
-    ...properties.settings.map(({ role, name, value }) =>
-      role === undefined
-        ? `ALTER DATABASE ${database} SET ${assignment(name, value)}`
-        : `ALTER ROLE ${identifier(role)} IN DATABASE ${database} SET ${assignment(name, value)}`,
-    ),
+    // What code of the archive may have set while it was loaded is nothing that a dump carries.
+    `ALTER DATABASE ${database} RESET ALL`,
+    ...(settingsAs === undefined || settings.length === 0
+      ? settings
+      : [`SET LOCAL ROLE ${identifier(settingsAs)}`, ...settings, 'RESET ROLE']),
   ];
 }
 

@@ -4,6 +4,8 @@ import { openInstanceSource } from './instance-source.ts';
 import { openInstanceTarget } from './instance-target.ts';
 import { openSource } from './source.ts';
 import { openTarget } from './target.ts';
+import { openThrowaway } from './throwaway.ts';
+import { openUndo } from './undo.ts';
 
 export const postgres: Engine = {
   name: 'postgresql',
@@ -11,5 +13,7 @@ export const postgres: Engine = {
   openInstanceSource,
   openTarget: (database, login, request, context) => openTarget(database, login, request, context),
   openInstanceTarget: (server, login, request, context) => openInstanceTarget(server, login, request, context),
+  openUndo: (server, login, request, context) => openUndo(server, login, request, context),
   cleanUp,
+  openThrowaway,
 };

@@ -9,6 +9,7 @@ import type { DatabaseNotes } from './marker.ts';
 import { countObjects } from './objects.ts';
 import { type DatabaseFacts, describeDatabase } from './properties.ts';
 import { assignment, identifier } from './sql.ts';
+import { settingsAs, wantedProperties, wantedPublicSchema } from './wanted.ts';
 
 /** A role whose rights we need. */
 export interface RoleFacts {
@@ -46,9 +47,13 @@ export interface TargetFacts {
     readonly createRoles: boolean;
   };
   readonly live?: DatabaseFacts & { readonly objects: number | undefined };
-  /** The live database's, or the archive's where there is no live one. */
+  /** How the restored database is to be. */
   readonly properties: DatabaseProperties;
   readonly owner: RoleFacts;
+  /** Whose the live database is, where the restored one will be another's. */
+  readonly liveOwner?: RoleFacts;
+  /** Roles by which we, or the owner, could do more on the server than its own things; asked where the archive is not trusted. */
+  readonly mighty?: { readonly self: readonly string[]; readonly owner: readonly string[] };
   /** Roles that privileges and settings name, and the owner of schema public. */
   readonly missingRoles: readonly string[];
   readonly tablespace: { readonly exists: boolean; readonly mayCreate: boolean };
@@ -65,7 +70,8 @@ export interface TargetFacts {
 export async function gatherFacts(held: Hold, database: string, request: TargetRequest): Promise<TargetFacts> {
   const { session } = held;
   const facts = await describeDatabase(session, database);
-  const properties = facts?.properties ?? request.contents.properties;
+  const archived = request.contents.properties;
+  const properties = wantedProperties(facts?.properties, archived, request);
   const self = await selfFacts(session);
   return {
     server: { ...session.server, readOnly: self.readOnly },
@@ -73,9 +79,22 @@ export async function gatherFacts(held: Hold, database: string, request: TargetR
     ...(facts === undefined ? {} : { live: { ...facts, objects: await objectsIn(held, database, facts) } }),
     properties,
     owner: await roleFacts(session, properties.owner),
-    missingRoles: await missingRoles(session, properties, request.contents.properties.publicSchemaOwner),
+    ...(facts === undefined || facts.properties.owner === properties.owner
+      ? {}
+      : { liveOwner: await roleFacts(session, facts.properties.owner) }),
+    ...(request.owner === undefined
+      ? {}
+      : {
+          mighty: {
+            self: await mightyRolesOf(session, self.name),
+            owner: await mightyRolesOf(session, request.owner),
+          },
+        }),
+    missingRoles: await missingRoles(session, properties, wantedPublicSchema(archived, request)),
     tablespace: await tablespaceFacts(session, properties.tablespace),
-    settings: self.readOnly ? [] : await trySettings(session, properties.settings),
+    settings: self.readOnly
+      ? []
+      : await trySettings(session, properties.settings, settingsAs(facts?.properties, request)),
     ...(await clientsOf(session, database)),
     scratch: { name: request.scratchDatabase, ...(await scratchFacts(session, request.scratchDatabase)) },
     previous: { name: request.previousDatabase, ...(await notesOf(session, request.previousDatabase)) },
@@ -95,7 +114,7 @@ export async function selfFacts(session: Session): Promise<TargetFacts['self'] &
 }
 
 /** Undefined where we cannot get in to count; the rules say why that is in the way. */
-async function objectsIn(held: Hold, database: string, facts: DatabaseFacts): Promise<number | undefined> {
+export async function objectsIn(held: Hold, database: string, facts: DatabaseFacts): Promise<number | undefined> {
   if (!facts.allowsConnections) return undefined;
   const [may] = await held.session.query<{ connect: boolean }>(
     `SELECT has_database_privilege($1::oid, 'CONNECT') AS connect`,
@@ -112,9 +131,23 @@ const ROLE = (major: number) => `
     pg_has_role(r.oid, '${major >= 16 ? 'SET' : 'MEMBER'}') AS "maySet", pg_has_role(r.oid, 'USAGE') AS inherits
   FROM pg_roles r WHERE r.rolname = $1`;
 
-async function roleFacts(session: Session, name: string): Promise<RoleFacts> {
+export async function roleFacts(session: Session, name: string): Promise<RoleFacts> {
   const [row] = await session.query<RoleFacts>(ROLE(session.server.major), [name]);
   return row ?? { name, exists: false, superuser: false, maySet: false, inherits: false };
+}
+
+/**
+ * A superuser, who makes roles, and who runs programs or reads and writes files on the server: what a role is, or may
+ * become by a statement within the SQL that it loads.
+ */
+const MIGHTY = `
+  SELECT r.rolname AS name FROM pg_roles me JOIN pg_roles r ON pg_has_role(me.oid, r.oid, 'MEMBER')
+  WHERE me.rolname = $1 AND (r.rolsuper OR r.rolcreaterole
+    OR r.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'))
+  ORDER BY r.oid <> me.oid, 1`;
+
+async function mightyRolesOf(session: Session, role: string): Promise<readonly string[]> {
+  return (await session.query<{ name: string }>(MIGHTY, [role])).map(({ name }) => name);
 }
 
 /** `publicOwner`: schema public is given to who had it in the archive, also where a live database is replaced. */
@@ -149,20 +182,29 @@ async function tablespaceFacts(session: Session, name: string): Promise<TargetFa
  * Which settings a role may give depends on the setting, on extensions that are loaded and, from 15 on, on grants; so each
  * is tried, on our own role within the maintenance database, and rolled back. Nobody else sees it.
  */
-async function trySettings(session: Session, settings: readonly DatabaseSetting[]): Promise<readonly SettingFacts[]> {
+async function trySettings(
+  session: Session,
+  settings: readonly DatabaseSetting[],
+  as: string | undefined,
+): Promise<readonly SettingFacts[]> {
   const tried: SettingFacts[] = [];
   for (const setting of settings) {
-    const problem = await trial(session, setting);
+    const problem = await trial(session, setting, as);
     tried.push(problem === undefined ? { setting } : { setting, problem });
   }
   return tried;
 }
 
-async function trial(session: Session, setting: DatabaseSetting): Promise<SettingFacts['problem']> {
+async function trial(
+  session: Session,
+  setting: DatabaseSetting,
+  as: string | undefined,
+): Promise<SettingFacts['problem']> {
   const role = setting.role === undefined ? 'CURRENT_USER' : identifier(setting.role);
   const [row] = await session.query<{ here: string }>('SELECT current_database() AS here');
   await session.query('BEGIN');
   try {
+    if (as !== undefined) await session.query(`SET LOCAL ROLE ${identifier(as)}`);
     await session.query(
       `ALTER ROLE ${role} IN DATABASE ${identifier(row?.here ?? '')} SET ${assignment(setting.name, setting.value)}`,
     );
@@ -185,7 +227,7 @@ const CLIENTS = `
   WHERE a.datname = $1 AND a.pid <> pg_backend_pid()
   ORDER BY a.pid`;
 
-async function clientsOf(
+export async function clientsOf(
   session: Session,
   database: string,
 ): Promise<Pick<TargetFacts, 'sessions' | 'preparedTransactions' | 'logicalSlots' | 'subscriptions'>> {
@@ -200,7 +242,7 @@ async function clientsOf(
   };
 }
 
-async function notesOf(session: Session, database: string): Promise<{ notes?: DatabaseNotes }> {
+export async function notesOf(session: Session, database: string): Promise<{ notes?: DatabaseNotes }> {
   const facts = await describeDatabase(session, database);
   return facts === undefined ? {} : { notes: facts.notes };
 }

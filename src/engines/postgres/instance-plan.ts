@@ -9,6 +9,8 @@ export interface InstanceFacts {
   readonly server: string;
   readonly self: { readonly name: string; readonly superuser: boolean; readonly createRoles: boolean };
   readonly toMake: RolesToMake;
+  /** Roles that are there and in the archive, but for our own and the server's first; absent: they stay as they are. */
+  readonly met?: { readonly onConflict: 'Fail' | 'Replace'; readonly roles: readonly string[] };
   /** What the server said when it was tried to make them. */
   readonly rolesProblem?: string;
   readonly maintenanceDatabase: string;
@@ -27,12 +29,14 @@ export function instancePlanOf(
   // They went live in one commit, so one that bears the mark speaks for all.
   const alreadyRestored = plans.some((plan) => plan.alreadyRestored);
   const refusals = [...ownRefusals(facts, contents), ...plans.flatMap((plan) => plan.refusals)];
+  const warnings = [...new Set(plans.flatMap((plan) => plan.warnings ?? []))];
   return {
     refusals: alreadyRestored ? [] : withoutRepeats(refusals),
     alreadyRestored,
     server: facts.server,
     databaseExists: plans.some((plan) => plan.databaseExists),
     objects: plans.reduce((sum, plan) => sum + plan.objects, 0),
+    ...(warnings.length === 0 ? {} : { warnings }),
     notes: notesOf(facts, contents),
   };
 }
@@ -41,6 +45,7 @@ function ownRefusals(facts: InstanceFacts, contents: InstanceContents): readonly
   return [
     ...somethingIsRestored(facts, contents),
     ...maintenanceIsInTheArchive(facts, contents),
+    ...rolesAreFree(facts),
     ...rolesCanBeMade(facts),
     ...tablespacesExist(facts, contents),
   ];
@@ -73,6 +78,17 @@ function maintenanceIsInTheArchive(
   ];
 }
 
+function rolesAreFree({ met }: InstanceFacts): readonly Failure[] {
+  if (met?.onConflict !== 'Fail' || met.roles.length === 0) return [];
+  return [
+    {
+      reason: 'RolesExist',
+      message: `roles of the archive are on the server already, and roles.onConflict is Fail: ${list(met.roles)}`,
+      hint: 'make a Restore with roles.onConflict: Skip, which leaves them as they are, or Replace, which makes them what they were',
+    },
+  ];
+}
+
 /** The rights that are known by name are told first; what else a server may have against it, only trying tells. */
 function rolesCanBeMade(facts: InstanceFacts): readonly Failure[] {
   const missing = mayMakeRoles(facts);
@@ -80,7 +96,7 @@ function rolesCanBeMade(facts: InstanceFacts): readonly Failure[] {
   return [
     {
       reason: 'RolesFailed',
-      message: `the roles that the server lacks cannot be made: ${facts.rolesProblem}`,
+      message: `the roles of the archive cannot be made: ${facts.rolesProblem}`,
       hint: 'restore with a role that may do it, or make the role beforehand: one that is there stays as it is',
     },
   ];
@@ -116,7 +132,7 @@ function tablespacesExist({ tablespaces }: InstanceFacts, contents: InstanceCont
     }));
 }
 
-function withoutRepeats(refusals: readonly Failure[]): readonly Failure[] {
+export function withoutRepeats(refusals: readonly Failure[]): readonly Failure[] {
   const seen = new Set<string>();
   return refusals.filter(({ reason, message }) => {
     const key = `${reason} ${message}`;
@@ -137,6 +153,7 @@ function notesOf(facts: InstanceFacts, contents: InstanceContents): readonly str
   const { toMake, restored, live, maintenanceDatabase } = facts;
   const made = new Set(toMake.roles.map(({ name }) => name));
   const kept = contents.roles.map(({ name }) => name).filter((name) => !made.has(name));
+  const changed = facts.met?.onConflict === 'Replace' ? facts.met.roles : [];
   const others = live.filter((name) => !restored.includes(name) && name !== maintenanceDatabase);
   const say = (names: readonly string[], what: string) => (names.length === 0 ? [] : [`${what}: ${list(names)}.`]);
   return [
@@ -150,7 +167,11 @@ function notesOf(facts: InstanceFacts, contents: InstanceContents): readonly str
       [...new Set(toMake.memberships.filter(({ role }) => OF_THE_MACHINE.has(role)).map(({ member }) => member))],
       "Of these, with access to the server's files or programs by a membership",
     ),
-    ...say(kept, 'Roles that are there already and stay as they are'),
+    ...say(changed, 'Roles that are there already and become what they are in the archive'),
+    ...say(
+      kept.filter((name) => !changed.includes(name)),
+      'Roles that are there already and stay as they are',
+    ),
     ...say(others, 'Databases of the server that the archive has not, and that stay as they are'),
     ...leftOut(contents, maintenanceDatabase),
   ];

@@ -11,12 +11,14 @@ import { attempting, sqlStateOf, statementFault } from './faults.ts';
 import { type InstanceFacts, instancePlanOf, nothingToRestore } from './instance-plan.ts';
 import { type Means, openMeans } from './means.ts';
 import { planOf } from './plan.ts';
+import { changingStatements } from './role-changes.ts';
 import { makingStatements, missingFrom, type RolesToMake, settlingStatements } from './role-statements.ts';
-import { rolesMadeBy } from './roles.ts';
+import { describeServer, rolesMadeBy } from './roles.ts';
 import { sessionName } from './session-name.ts';
 import { loadOptions } from './settings.ts';
 import { type SwapPlace, type SwapSeams, swap } from './swap.ts';
-import { discardEmpty, NO_SEAMS, type Parts, planBase, readyPlace, swapBase, targetOf } from './target.ts';
+import { discardEmpty, NO_SEAMS, planBase, readyPlace, swapBase, targetOf } from './target.ts';
+import type { Parts } from './target-parts.ts';
 
 export function openInstanceTarget(
   server: ServerAccess,
@@ -40,9 +42,12 @@ async function open(
     sessionName: sessionName('restore', request.run),
   });
   const databases = request.contents.databases.filter(({ database }) => database !== server.maintenanceDatabase);
-  const names = previousNames(databases, request.run);
+  const names = previousNames(
+    databases.map(({ database }) => database),
+    request.run,
+  );
   const all = databases.map((contents, index): Parts => {
-    const { run, onConflict, sourceMajor } = request;
+    const { run, onConflict, sourceMajor, privileges, force } = request;
     return {
       ...means,
       access: { ...server, database: contents.database },
@@ -50,6 +55,8 @@ async function open(
         run,
         onConflict,
         sourceMajor,
+        ...(privileges === undefined ? {} : { privileges }),
+        ...(force === undefined ? {} : { force }),
         contents,
         scratchDatabase: numberedDatabaseName(request.scratchDatabase, index),
         previousDatabase: names[index] ?? '',
@@ -70,9 +77,9 @@ interface Whole extends Means {
 }
 
 /** Two long names may be the same after they were cut; then the number of the database tells them apart. */
-function previousNames(databases: readonly DatabaseContents[], run: InstanceRequest['run']): readonly string[] {
+export function previousNames(databases: readonly string[], run: InstanceRequest['run']): readonly string[] {
   const names: string[] = [];
-  for (const [index, { database }] of databases.entries()) {
+  for (const [index, database] of databases.entries()) {
     const name = previousDatabaseName(database, run);
     names.push(names.includes(name) ? previousDatabaseName(`${index}_${database}`, run) : name);
   }
@@ -116,14 +123,19 @@ async function plan(whole: Whole): Promise<InstancePlan> {
  * A setting that this server does not know, a membership that is not ours to give: only the server can tell, so all of it
  * is done and rolled back, and nobody else sees it. Without passwords: of a statement that fails, the server logs the text.
  */
-async function tryRoles({ held: { session }, request }: Whole, { toMake, self }: ServerFacts) {
+async function tryRoles(whole: Whole, { toMake, self, met }: ServerFacts) {
+  const { held, request } = whole;
+  const { session } = held;
   const { roles, memberships } = toMake;
-  if (roles.length === 0 || self.readOnly || !self.createRoles) return undefined;
+  const changes = met?.onConflict === 'Replace' ? await changesOf(whole, met.roles, false) : [];
+  if ((roles.length === 0 && changes.length === 0) || self.readOnly) return undefined;
+  if (!self.createRoles)
+    return changes.length === 0 ? undefined : `role "${self.name}" may not change roles (CREATEROLE)`;
   const tried = { roles: roles.map(({ password: _, ...role }) => role), memberships };
   const by = { uid: request.run.uid, major: session.server.major, superuser: self.superuser };
   await session.query('BEGIN');
   try {
-    await session.query(makingStatements(tried, by).join(';\n'));
+    await session.query([...makingStatements(tried, by), ...changes].join(';\n'));
     return undefined;
   } catch (caught) {
     if (sqlStateOf(caught) === undefined) throw caught;
@@ -137,7 +149,33 @@ interface ServerFacts extends InstanceFacts {
   readonly self: Awaited<ReturnType<typeof selfFacts>>;
 }
 
-async function instanceFacts({ held, server, request, databases }: Whole): Promise<ServerFacts> {
+/** As statements that belong into the transaction of the swap. Without passwords where they are only tried. */
+async function changesOf(
+  { held: { session }, request: { contents } }: Whole,
+  roles: readonly string[],
+  passwords: boolean,
+): Promise<readonly string[]> {
+  const archived = passwords ? contents.roles : contents.roles.map(({ password: _, ...role }) => role);
+  const current = await describeServer(session, false);
+  return changingStatements({ ...contents, roles: archived }, current, new Set(roles), session.server.major);
+}
+
+/** Our own stays, or we would be locked out, and so does the first superuser, without whom nobody can mend anything. */
+const UNTOUCHED = 'SELECT rolname AS name FROM pg_roles WHERE oid = 10 OR rolname = current_user';
+
+async function met(
+  { held: { session }, request }: Whole,
+  present: ReadonlySet<string>,
+): Promise<Pick<InstanceFacts, 'met'>> {
+  const { rolesOnConflict: onConflict = 'Skip', contents, run } = request;
+  if (onConflict === 'Skip') return {};
+  const others = new Set([...(await names(session, UNTOUCHED)), ...(await rolesMadeBy(session, run.uid))]);
+  const roles = contents.roles.map(({ name }) => name).filter((name) => present.has(name) && !others.has(name));
+  return { met: { onConflict, roles } };
+}
+
+async function instanceFacts(whole: Whole): Promise<ServerFacts> {
+  const { held, server, request, databases } = whole;
   const { session } = held;
   const present = new Set(await names(session, 'SELECT rolname AS name FROM pg_roles'));
   const live = await names(session, 'SELECT datname AS name FROM pg_database WHERE NOT datistemplate ORDER BY 1');
@@ -145,6 +183,7 @@ async function instanceFacts({ held, server, request, databases }: Whole): Promi
     server: session.server.version,
     self: await selfFacts(session),
     toMake: missingFrom(present, request.contents),
+    ...(await met(whole, present)),
     maintenanceDatabase: server.maintenanceDatabase,
     restored: databases.map(({ database }) => database),
     live,
@@ -178,7 +217,7 @@ async function goLive(whole: Whole, fence: Date): Promise<{ previousDatabases: r
   await swap({
     ...swapBase({ access: { ...server, database: first.database }, held, seams }),
     places: [first, ...others],
-    also: settlingStatements(await rolesMade(held.session, request)),
+    also: [...settlingStatements(await rolesMade(held.session, request)), ...(await roleChanges(whole))],
     run: request.run,
     fence,
   });
@@ -192,6 +231,12 @@ async function goLive(whole: Whole, fence: Date): Promise<{ previousDatabases: r
     }
   }
   return { previousDatabases };
+}
+
+async function roleChanges(whole: Whole): Promise<readonly string[]> {
+  const present = new Set(await names(whole.held.session, 'SELECT rolname AS name FROM pg_roles'));
+  const { met: found } = await met(whole, present);
+  return found?.onConflict === 'Replace' ? await changesOf(whole, found.roles, true) : [];
 }
 
 /** Those of the archive that this very restore made. */

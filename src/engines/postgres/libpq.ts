@@ -9,6 +9,8 @@ import { authoritiesOf, tlsEnvironment, verifies } from './tls.ts';
 /** How a program of PostgreSQL's is told where to connect, but for {@link connectionString}: nothing secret in its arguments or environment. */
 export interface Libpq extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
+  /** Ours alone, and gone with this. */
+  readonly folder: string;
 }
 
 /** The files with password and keys live until this is disposed of. `options` are settings of the session, each `name=value`. */
@@ -24,6 +26,7 @@ export async function libpq(endpoint: Endpoint, folder: string, options: readonl
   });
   return {
     env,
+    folder: home,
     [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }),
   };
 }

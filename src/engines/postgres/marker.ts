@@ -25,22 +25,28 @@ export interface DatabaseNotes {
   readonly scratchOf?: string;
   /** UID of the restore that put another database in this one's place. */
   readonly previousOf?: string;
+  /** The name that this one had until then; absent where it was noted before there was an undo. */
+  readonly previousName?: string;
 }
 
 const RESTORES = 'holdfast-restores: ';
 const SCRATCH = 'holdfast-scratch-of: ';
 const PREVIOUS = 'holdfast-previous-of: ';
+/** As JSON: a name may have a line end in it. */
+const PREVIOUS_NAME = 'holdfast-previous-name: ';
 
 export function readNotes(comment: string | null | undefined): DatabaseNotes {
   const own: string[] = [];
   const restores: RestoreMark[] = [];
   let scratchOf: string | undefined;
   let previousOf: string | undefined;
+  let previousName: string | undefined;
   for (const line of (comment ?? '').split('\n')) {
     const marks = line.startsWith(RESTORES) ? marksOf(line.slice(RESTORES.length)) : undefined;
     if (marks !== undefined) restores.push(...marks);
     else if (line.startsWith(SCRATCH)) scratchOf = line.slice(SCRATCH.length).trim();
     else if (line.startsWith(PREVIOUS)) previousOf = line.slice(PREVIOUS.length).trim();
+    else if (line.startsWith(PREVIOUS_NAME) && nameOf(line) !== undefined) previousName = nameOf(line);
     else own.push(line);
   }
   const text = own.join('\n');
@@ -49,7 +55,19 @@ export function readNotes(comment: string | null | undefined): DatabaseNotes {
     restores,
     ...(scratchOf === undefined ? {} : { scratchOf }),
     ...(previousOf === undefined ? {} : { previousOf }),
+    ...(previousName === undefined ? {} : { previousName }),
   };
+}
+
+/** The line that notes a restore, but for its time, which goes between the two; in ASCII. */
+export function markLine(run: Omit<RestoreMark, 'time'>): { readonly before: string; readonly after: string } {
+  const { namespace, name, uid, specHash, cluster } = run;
+  const [before = '', after = ''] = (
+    RESTORES + JSON.stringify([{ namespace, name, uid, specHash, cluster, time: '\0' }])
+  ).split('\\u0000');
+  const ascii = (text: string) =>
+    text.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return { before: ascii(before), after: ascii(after) };
 }
 
 /** The comment that holds these notes; undefined where there is nothing to say. */
@@ -59,6 +77,7 @@ export function writeNotes(notes: DatabaseNotes): string | undefined {
     ...(notes.restores.length === 0 ? [] : [RESTORES + JSON.stringify(notes.restores)]),
     ...(notes.scratchOf === undefined ? [] : [SCRATCH + notes.scratchOf]),
     ...(notes.previousOf === undefined ? [] : [PREVIOUS + notes.previousOf]),
+    ...(notes.previousName === undefined ? [] : [PREVIOUS_NAME + JSON.stringify(notes.previousName)]),
   ];
   return lines.length === 0 ? undefined : lines.join('\n');
 }
@@ -79,6 +98,22 @@ export function wasRestored(
   return notes.restores.some(
     (mark) => mark.namespace === restore.namespace && mark.name === restore.name && mark.specHash === restore.specHash,
   );
+}
+
+/** What two databases know of restores, when one takes the other's place. Oldest first. */
+export function marksOfBoth(one: readonly RestoreMark[], other: readonly RestoreMark[]): readonly RestoreMark[] {
+  const marks = new Map([...one, ...other].map((mark) => [mark.uid, mark]));
+  return [...marks.values()].sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
+}
+
+/** Undefined for text that is no name: then the line is the owner's. */
+function nameOf(line: string): string | undefined {
+  try {
+    const name: unknown = JSON.parse(line.slice(PREVIOUS_NAME.length));
+    return typeof name === 'string' ? name : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined for text that is no list of marks: then the line is the owner's. Entries that lack something are passed over. */

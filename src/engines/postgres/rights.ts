@@ -1,4 +1,5 @@
 import type { Failure } from '../../lib/errors.ts';
+import { judgeEngine } from '../../policy/compatibility.ts';
 import type { TargetRequest } from '../engine.ts';
 import type { TargetFacts } from './facts.ts';
 import { identifier, literal } from './sql.ts';
@@ -8,7 +9,7 @@ export interface PlanInput {
   readonly facts: TargetFacts;
   readonly database: string;
   readonly maintenanceDatabase: string;
-  readonly request: Pick<TargetRequest, 'onConflict' | 'sourceMajor' | 'contents' | 'run'>;
+  readonly request: Pick<TargetRequest, 'onConflict' | 'sourceMajor' | 'contents' | 'run' | 'owner' | 'selection'>;
   /** Roles that the restore makes before it needs them. */
   readonly rolesToMake?: ReadonlySet<string>;
 }
@@ -20,6 +21,11 @@ const DATABASE_NAME_BYTES = 63;
 /** Everything that stands in the way of a restore; each rule tells all it has to say. Pure. */
 export function refusalsOf(input: PlanInput): readonly Failure[] {
   return RULES.flatMap((rule) => rule(input));
+}
+
+/** The same where what is restored joins what is there: no database is made, given away or renamed. */
+export function inPlaceRefusalsOf(input: PlanInput): readonly Failure[] {
+  return IN_PLACE_RULES.flatMap((rule) => rule(input));
 }
 
 const when = (condition: boolean, reason: string, message: string, hint: string): readonly Failure[] =>
@@ -53,13 +59,11 @@ const writable: Rule = ({ facts }) =>
   );
 
 /** An older server may not understand what a newer pg_dump wrote. */
-const newEnough: Rule = ({ facts, request }) =>
-  when(
-    facts.server.major < request.sourceMajor,
-    'VersionOlder',
-    `the archive is from PostgreSQL ${request.sourceMajor}, the target is ${facts.server.major}`,
-    `restore to a server of version ${request.sourceMajor} or newer`,
-  );
+const newEnough: Rule = ({ facts, request }) => {
+  const archive = { version: String(request.sourceMajor), major: request.sourceMajor };
+  const { refusal } = judgeEngine('postgresql', archive, facts.server);
+  return refusal === undefined ? [] : [refusal];
+};
 
 const mayCreateDatabases: Rule = ({ facts }) =>
   when(
@@ -69,33 +73,82 @@ const mayCreateDatabases: Rule = ({ facts }) =>
     `ALTER ROLE ${identifier(facts.self.name)} CREATEDB;`,
   );
 
-/** The new database will belong to the owner; we must be able to give it away and still rename it. */
-const mayActForOwner: Rule = ({ facts, database, rolesToMake }) => {
-  const { owner, self, live, server } = facts;
+/** The new database will belong to the owner; we must be able to give it away, to rename it, and to rename the live one. */
+const mayActForOwner: Rule = ({ facts, database, request, rolesToMake }) => {
+  const { owner, self, live, liveOwner, server } = facts;
   if (rolesToMake?.has(owner.name) === true) return [];
+  const named = request.owner === owner.name;
   if (!owner.exists) {
     return when(
       true,
       'RoleMissing',
-      `role "${owner.name}", owner of the database in the archive, does not exist on this server`,
+      named
+        ? `role "${owner.name}", that target.postgresql.ownership names, does not exist on this server`
+        : `role "${owner.name}", owner of the database in the archive, does not exist on this server`,
       `CREATE ROLE ${identifier(owner.name)};`,
     );
   }
-  if (self.superuser || (owner.maySet && owner.inherits)) return [];
-  const message = `role "${self.name}" has not the rights of "${owner.name}", which owns the database`;
-  if (owner.superuser && live !== undefined) {
+  const roles = [
+    {
+      role: owner,
+      whose: named ? 'which is to own the database' : 'which owns the database',
+      isLive: live !== undefined && !named,
+    },
+    ...(liveOwner === undefined ? [] : [{ role: liveOwner, whose: 'which owns the live database', isLive: true }]),
+  ];
+  return roles.flatMap(({ role, whose, isLive }) => {
+    if (self.superuser || (role.maySet && role.inherits)) return [];
+    const message = `role "${self.name}" has not the rights of "${role.name}", ${whose}`;
+    if (!role.superuser || !isLive) {
+      return [{ reason: 'RightMissing', message, hint: grantOf(role.name, self.name, server.major, role.maySet) }];
+    }
     const statement = `ALTER DATABASE ${identifier(database)} OWNER TO ${identifier(self.name)};`;
     return [
       { reason: 'RightMissing', message, hint: `${statement} -- membership in a superuser would give away the server` },
     ];
-  }
-  return [{ reason: 'RightMissing', message, hint: grantOf(owner.name, self.name, server.major, owner.maySet) }];
+  });
 };
+
+/** That a restore went live is noted in the comment of the database, which is its owner's. */
+const mayNoteInComment: Rule = ({ facts: { self, server, owner, liveOwner = owner } }) =>
+  when(
+    !self.superuser && !liveOwner.inherits,
+    'RightMissing',
+    `role "${self.name}" has not the rights of "${liveOwner.name}", which owns the live database`,
+    grantOf(liveOwner.name, self.name, server.major, liveOwner.maySet),
+  );
 
 function grantOf(owner: string, self: string, major: number, isMember: boolean): string {
   if (major >= 16) return `GRANT ${identifier(owner)} TO ${identifier(self)} WITH INHERIT TRUE, SET TRUE;`;
   return isMember ? `ALTER ROLE ${identifier(self)} INHERIT;` : `GRANT ${identifier(owner)} TO ${identifier(self)};`;
 }
+
+/**
+ * The SQL of an archive is sent by our session, which has taken the owner's rights, and it may take ours again by one
+ * statement. So where it is not trusted neither may be one that can do harm beyond the restored database.
+ */
+const loadsUnprivileged: Rule = ({ facts, request }) => {
+  const { owner } = request;
+  if (owner === undefined || facts.mighty === undefined) return [];
+  const { mighty, self } = facts;
+  const through = (role: string, roles: readonly string[]) =>
+    roles[0] === role ? 'is one of them' : `is a member of ${roles.map((name) => `"${name}"`).join(', ')}`;
+  const what = 'a superuser, a role that makes roles, or one that reaches programs and files of the server';
+  return [
+    ...when(
+      mighty.self.length > 0,
+      'TooMighty',
+      `target.postgresql.ownership keeps the archive's code from doing harm only where it is loaded with the login of a plain role, and not of ${what}: "${self.name}" ${through(self.name, mighty.self)}`,
+      `name the credentials of another role in target.postgresql.credentials: CREATE ROLE holdfast_load LOGIN CREATEDB PASSWORD '…'; ${grantOf(owner, 'holdfast_load', facts.server.major, false)}`,
+    ),
+    ...when(
+      mighty.owner.length > 0,
+      'TooMighty',
+      `role "${owner}", that target.postgresql.ownership names, would run the archive's code, and may not be ${what}: it ${through(owner, mighty.owner)}`,
+      'name a plain role: CREATE ROLE restored;',
+    ),
+  ];
+};
 
 const rolesExist: Rule = ({ facts, rolesToMake }) =>
   facts.missingRoles
@@ -229,24 +282,26 @@ const liveIsOrdinary: Rule = ({ facts, database }) => {
   ];
 };
 
+const isPart = ({ contents, selection }: PlanInput['request']) => (selection ?? contents.selection) !== undefined;
+
 /** Put in the place of a whole database, a part would be all that is left of it. */
 const aPartReplacesNothing: Rule = ({ facts, database, request }) => {
   const objects = facts.live?.objects ?? 0;
   return when(
-    request.contents.selection !== undefined && objects > 0,
+    isPart(request) && objects > 0,
     'PartialArchive',
-    `the archive is a part of a database, and "${database}" has ${objects} objects in it that it would replace`,
-    'make a Restore with another target.postgresql.database, a name that does not exist yet, and take from there what is wanted',
+    `what is restored is a part of a database, and "${database}" has ${objects} objects in it that it would replace`,
+    'make a Restore with onConflict: Skip, which adds what is missing, or Replace, which replaces those tables only; or one with another target.postgresql.database, a name that does not exist yet',
   );
 };
 
 const emptyUnlessReplaced: Rule = ({ facts, database, request }) => {
   const objects = facts.live?.objects ?? 0;
   return when(
-    request.onConflict === 'Fail' && objects > 0 && request.contents.selection === undefined,
+    request.onConflict !== 'Replace' && objects > 0 && !isPart(request),
     'TargetNotEmpty',
-    `database "${database}" has ${objects} objects in it, and onConflict is Fail`,
-    'make a Restore with onConflict: Replace, or with another target.postgresql.database',
+    `database "${database}" has ${objects} objects in it, and onConflict is ${request.onConflict}`,
+    'make a Restore with onConflict: Replace, with Skip, which adds what is missing, or with another target.postgresql.database',
   );
 };
 
@@ -292,6 +347,7 @@ const RULES: readonly Rule[] = [
   encodingHolds,
   namesAreFree,
   mayCreateDatabases,
+  loadsUnprivileged,
   mayActForOwner,
   rolesExist,
   mayUseTablespace,
@@ -299,4 +355,13 @@ const RULES: readonly Rule[] = [
   mayEndSessions,
   nothingPrepared,
   noLogicalReplication,
+];
+
+const IN_PLACE_RULES: readonly Rule[] = [
+  writable,
+  newEnough,
+  liveIsOrdinary,
+  encodingHolds,
+  loadsUnprivileged,
+  mayNoteInComment,
 ];

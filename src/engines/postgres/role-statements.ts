@@ -78,7 +78,7 @@ function createStatement(role: RoleDescription): string {
   return `CREATE ROLE ${identifier(role.name)} ${options.join(' ')}`;
 }
 
-function grantStatement({ role, member, admin, inherit, set }: Membership, major: number): string {
+export function grantStatement({ role, member, admin, inherit, set }: Membership, major: number): string {
   const grant = `GRANT ${identifier(role)} TO ${identifier(member)}`;
   if (major < 16) return `${grant}${admin ? ' WITH ADMIN OPTION' : ''}`;
   const told = (word: string, value: boolean | undefined) =>

@@ -11,7 +11,10 @@ export function sessionOptions({ session, pooled }: Pick<Hold, 'session' | 'pool
   return session.server.major >= 14 ? [...keepalive, 'idle_session_timeout=0'] : keepalive;
 }
 
-/** Objects are made one statement at a time; that they are on disk is seen to by the commit of the swap, which comes after. */
+/**
+ * What is loaded into may be set to be read only.
+ *
+ * Objects are made one statement at a time; that they are on disk is seen to by the commit of the swap, which comes after. */
 export function loadOptions(held: Pick<Hold, 'session' | 'pooled'>): readonly string[] {
-  return held.pooled ? [] : [...sessionOptions(held), 'synchronous_commit=off'];
+  return held.pooled ? [] : [...sessionOptions(held), 'synchronous_commit=off', 'default_transaction_read_only=off'];
 }

@@ -2,7 +2,7 @@ import type { RestoreIdentity } from '../../api/task.ts';
 import { HoldfastError, messageOf } from '../../lib/errors.ts';
 import type { Session } from './connection.ts';
 import { codeOf } from './faults.ts';
-import { type DatabaseNotes, writeNotes } from './marker.ts';
+import { type DatabaseNotes, marksOfBoth, writeNotes } from './marker.ts';
 import { type DatabaseFacts, describeDatabase } from './properties.ts';
 import { endSessionsUntil, sessionsOf } from './sessions.ts';
 import { identifier, literal } from './sql.ts';
@@ -39,6 +39,8 @@ export interface SwapPlace {
   readonly live: DatabaseFacts | undefined;
   /** For a database that replaces none. */
   readonly comment: string | undefined;
+  /** It was live before and comes back: its comment is its own, and what it knows of restores is kept. */
+  readonly comesBack?: true;
 }
 
 export interface SwapJob {
@@ -131,12 +133,13 @@ const rename = (from: string, to: string) => `ALTER DATABASE ${identifier(from)}
 /** The comments are read only now, when the renames hold their locks. */
 async function notesAndDoors(job: SwapJob, place: SwapPlace, swapper: Session): Promise<readonly string[]> {
   const { database, scratch, live, previousName } = place;
-  await found(swapper, database, scratch.oid);
+  const came = await found(swapper, database, scratch.oid);
   const old = live === undefined ? undefined : await found(swapper, previousName, live.oid);
-  const comment = old === undefined ? place.comment : old.notes.comment;
+  const comment = place.comesBack === true ? came.notes.comment : old === undefined ? place.comment : old.notes.comment;
   const notes: DatabaseNotes = {
     ...(comment === undefined ? {} : { comment }),
-    restores: [...(old?.notes.restores ?? []), markOf(job)],
+    // One that comes back does not know what went live after it; its predecessor may be gone, and with it what that knew.
+    restores: [...marksOfBoth(came.notes.restores, old?.notes.restores ?? []), markOf(job)],
   };
   return [
     commentOn(database, notes),
@@ -144,7 +147,7 @@ async function notesAndDoors(job: SwapJob, place: SwapPlace, swapper: Session): 
     ...(old === undefined
       ? []
       : [
-          commentOn(previousName, { ...old.notes, previousOf: job.run.uid }),
+          commentOn(previousName, { ...old.notes, previousOf: job.run.uid, previousName: database }),
           `ALTER DATABASE ${identifier(previousName)} ALLOW_CONNECTIONS false`,
         ]),
   ];

@@ -1,7 +1,9 @@
+import { standing } from '../../api/force.ts';
 import type { DatabaseAccess } from '../../api/task.ts';
 import { HoldfastError } from '../../lib/errors.ts';
 import { now } from '../../platform/clock.ts';
-import type { EngineContext, Login, SwapOutcome, Target, TargetRequest } from '../engine.ts';
+import type { EngineContext, Login, SwapOutcome, Target, TargetPlan, TargetRequest } from '../engine.ts';
+import { ask } from './ask.ts';
 import { connect } from './connection.ts';
 import { closeDatabase, dress } from './dress.ts';
 import { dropPrevious, dropScratch } from './drop.ts';
@@ -9,10 +11,12 @@ import { giveExtensionsTo } from './extensions.ts';
 import { gatherFacts, type TargetFacts } from './facts.ts';
 import { attempting } from './faults.ts';
 import type { Hold } from './hold.ts';
+import { addInPlace, isInPlace, loadPart, planInPlace, planPart } from './in-place.ts';
 import { load } from './load.ts';
-import { type Means, openMeans } from './means.ts';
+import { loadInStreams } from './load-streams.ts';
+import { openMeans } from './means.ts';
 import { countObjects } from './objects.ts';
-import { planOf } from './plan.ts';
+import { planInPlaceOf, planOf } from './plan.ts';
 import { describeDatabase } from './properties.ts';
 import { settlePublicSchema } from './public-schema.ts';
 import { refusalsOf } from './rights.ts';
@@ -21,6 +25,8 @@ import { sessionName } from './session-name.ts';
 import { loadOptions } from './settings.ts';
 import { identifier } from './sql.ts';
 import { type SwapPlace, type SwapSeams, swap } from './swap.ts';
+import type { Parts } from './target-parts.ts';
+import { settingsAs, wantedProperties, wantedPublicSchema } from './wanted.ts';
 
 export const NO_SEAMS: SwapSeams = { now, before: async () => {} };
 
@@ -51,28 +57,35 @@ async function open(
   };
 }
 
-export interface Parts extends Means {
-  readonly access: DatabaseAccess;
-  readonly request: TargetRequest;
-  readonly seams: SwapSeams;
-}
-
 export function targetOf(parts: Parts): Omit<Target, keyof AsyncDisposable> {
   const { access, request, held, tools, programs } = parts;
   const { scratchDatabase, previousDatabase, run } = request;
   return {
     plan: () =>
       attempting('looking at the target', held.signal, async () =>
-        planOf({ ...planBase(parts), facts: await gatherFacts(held, access.database, request) }),
+        planFor(parts, await gatherFacts(held, access.database, request)),
       ),
     createScratch: (archived) =>
       attempting('making the scratch database', held.signal, async () => {
         await dropScratch(held.session, scratchDatabase, run.uid);
         const live = await describeDatabase(held.session, access.database);
-        await createScratch(held.session, scratchDatabase, live?.properties ?? archived, run.uid);
-        if (archived.publicSchemaOwner !== undefined) await settle(parts, archived.publicSchemaOwner);
+        const wanted = wantedProperties(live?.properties, archived, request);
+        await createScratch(held.session, scratchDatabase, wanted, run.uid);
+        const publicSchema = wantedPublicSchema(archived, request);
+        if (publicSchema !== undefined) await settle(parts, publicSchema);
       }),
-    load: () => load({ database: scratchDatabase, tools, libpq: programs, signal: held.signal }),
+    load: () => {
+      const { streams = 1 } = request;
+      const job = { database: scratchDatabase, tools, libpq: programs, signal: held.signal, choices: request };
+      const loading = streams > 1 ? loadInStreams(job, streams) : load(job);
+      return request.selection === undefined ? loading : loadPart(parts, loading);
+    },
+    addTo: (fence) => addInPlace(parts, fence),
+    ask: (sql, deadline) =>
+      attempting('a check', held.signal, async () => {
+        await using inside = await connect(held.endpoint(scratchDatabase), held.signal);
+        return await ask(inside, sql, deadline.getTime() - parts.seams.now().getTime());
+      }),
     swap: (fence) => attempting('the swap', held.signal, () => goLive(parts, fence)),
     dropScratch: () =>
       attempting('dropping the scratch database', held.signal, () =>
@@ -83,6 +96,18 @@ export function targetOf(parts: Parts): Omit<Target, keyof AsyncDisposable> {
         dropPrevious(held.session, previousDatabase, run.uid),
       ),
   };
+}
+
+/** What the archive holds matters where not all of it is restored, or not all of the live database goes. */
+async function planFor(parts: Parts, facts: TargetFacts): Promise<TargetPlan> {
+  const input = { ...planBase(parts), facts };
+  const inPlace = isInPlace(parts.request, facts.live?.objects ?? 0);
+  const plan = inPlace ? planInPlaceOf(input) : planOf(input);
+  if (plan.alreadyRestored || (!inPlace && parts.request.selection === undefined)) return plan;
+  // Without the rights what is there cannot be told; and after the load nobody asks any more.
+  if ((inPlace && plan.refusals.length > 0) || parts.request.begin === undefined) return plan;
+  const { refusals, notes } = inPlace ? await planInPlace(parts) : await planPart(parts);
+  return { ...plan, refusals: [...plan.refusals, ...refusals], notes };
 }
 
 async function settle({ held, request }: Parts, owner: string | null): Promise<void> {
@@ -101,7 +126,9 @@ async function goLive(parts: Parts, fence: Date): Promise<SwapOutcome> {
   const place = await readyPlace(parts);
   await swap({ ...swapBase(parts), places: [place], also: [], run: request.run, fence });
   if (place.live === undefined) return {};
-  return request.onConflict === 'Fail' ? discardEmpty(held, request) : { previousDatabase: request.previousDatabase };
+  return request.onConflict === 'Replace'
+    ? { previousDatabase: request.previousDatabase }
+    : discardEmpty(held, request);
 }
 
 export function swapBase({ access, held, seams }: Pick<Parts, 'access' | 'held' | 'seams'>) {
@@ -116,7 +143,7 @@ export async function readyPlace(parts: Parts): Promise<SwapPlace> {
   refuseWhatChanged(parts, facts);
   await giveExtensions(parts, facts);
   await closeDatabase(held.session, request.scratchDatabase);
-  await dress(held.session, request.scratchDatabase, facts.properties);
+  await dress(held.session, request.scratchDatabase, facts.properties, settingsAs(facts.live?.properties, request));
   const scratch = await describeDatabase(held.session, request.scratchDatabase);
   if (scratch === undefined) throw noScratch(request.scratchDatabase);
   return {
@@ -132,7 +159,8 @@ export async function readyPlace(parts: Parts): Promise<SwapPlace> {
 /** Sessions are not looked at: some go by themselves, and the swap tries more than once. */
 function refuseWhatChanged(parts: Parts, facts: TargetFacts): void {
   if (facts.scratch.notes?.scratchOf !== parts.request.run.uid) throw noScratch(facts.scratch.name);
-  const [refusal] = refusalsOf({ ...planBase(parts), facts }).filter(({ reason }) => reason !== 'SessionsInTheWay');
+  const refusals = standing(refusalsOf({ ...planBase(parts), facts }), parts.request.force);
+  const [refusal] = refusals.filter(({ reason }) => reason !== 'SessionsInTheWay');
   if (refusal === undefined) return;
   throw new HoldfastError(refusal.reason, refusal.message, refusal.hint === undefined ? {} : { hint: refusal.hint });
 }
@@ -145,13 +173,14 @@ function noScratch(name: string): HoldfastError {
 
 /** A superuser's extensions stay the superuser's, as they will have been. */
 async function giveExtensions({ held, request }: Parts, facts: TargetFacts): Promise<void> {
-  if (facts.self.superuser || facts.owner.name === facts.self.name) return;
+  // What an archive that is not trusted made is its role's already.
+  if (request.owner !== undefined || facts.self.superuser || facts.owner.name === facts.self.name) return;
   await using inside = await connect(held.endpoint(request.scratchDatabase), held.signal);
   await giveExtensionsTo(inside, facts.owner.name);
 }
 
 /**
- * With onConflict Fail the replaced database was empty when we looked. Should somebody have written to it between that
+ * Without onConflict Replace the replaced database was empty when we looked. Should somebody have written to it between that
  * look and the swap, it is kept.
  */
 export async function discardEmpty(

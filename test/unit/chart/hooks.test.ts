@@ -139,6 +139,17 @@ describe('the account that settles', () => {
     expect([leader.metadata.namespace, rulesOf(leader)]).toEqual(['holdfast-system', ['get leases holdfast-leader']]);
   });
 
+  test('looks at the other kinds too that restores may take to zero, and knows which', async () => {
+    const scalableKinds = [{ group: 'argoproj.io', version: 'v1alpha1', resource: 'rollouts', kind: 'Rollout' }];
+    const manifests = await render({}, { file: { ...file, restore: { scalableKinds, suspendCronJobs: true } } });
+    const rules = rulesOf(only(manifests, 'ClusterRole', '-settle'));
+    expect(rules.filter((rule) => !RULES.includes(rule))).toEqual(['get rollouts/scale', 'get cronjobs']);
+    const { env } = jobOf(manifests, 'settle').template.spec.containers[0]!;
+    const told = env.find((each) => (each as { name: string }).name === 'HOLDFAST_SCALABLE_KINDS');
+    expect(JSON.parse((told as { value: string }).value)).toEqual(scalableKinds);
+    expect(env).toContainEqual({ name: 'HOLDFAST_SUSPEND_CRON_JOBS', value: 'true' });
+  });
+
   test('does so in the namespaces of the operator alone, where it looks after some', async () => {
     const manifests = await render({}, { file: { ...file, watchNamespaces: ['shop', 'billing'] } });
     const roles = partOf(manifests, 'settle').filter(

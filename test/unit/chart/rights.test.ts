@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { HOME_RIGHTS, RIGHTS, type Right } from '../../../src/kube/rights.ts';
+import { CRON_JOB_RIGHTS, HOME_RIGHTS, RIGHTS, type Right, scaleRights } from '../../../src/kube/rights.ts';
 import { type Manifest, only, refusal, render } from './render.ts';
 
 interface Rule {
@@ -26,6 +26,21 @@ describe("the operator's account", () => {
     const roles = (await chart).filter((m) => m.kind === 'ClusterRole' && m.metadata.name === 'holdfast');
     expect(roles).toHaveLength(1);
     expect(roles.flatMap((role) => spelledOut(rulesOf(role)))).toEqual(spelledOut(table));
+  });
+
+  test('of kinds that restores may scale beyond the usual has the same rights as of Deployments, and no other', async () => {
+    const scalableKinds = [{ group: 'argoproj.io', version: 'v1alpha1', resource: 'rollouts', kind: 'Rollout' }];
+    const more = await render({}, { file: { clusterName: 'north', restore: { scalableKinds } } });
+    const [role] = more.filter((m) => m.kind === 'ClusterRole' && m.metadata.name === 'holdfast');
+    expect(spelledOut(rulesOf(role as Manifest))).toEqual(
+      table([...RIGHTS, ...scaleRights('argoproj.io', 'rollouts')]),
+    );
+  });
+
+  test('may patch CronJobs only where the chart is told so', async () => {
+    const more = await render({ clusterName: 'north', 'restore.suspendCronJobs': 'true' });
+    const [role] = more.filter((m) => m.kind === 'ClusterRole' && m.metadata.name === 'holdfast');
+    expect(spelledOut(rulesOf(role as Manifest))).toEqual(table([...RIGHTS, ...CRON_JOB_RIGHTS]));
   });
 
   test('is bound to that role alone', async () => {
@@ -69,6 +84,17 @@ describe('the account of an operator of some namespaces', () => {
       'holdfast-system': table(HOME_RIGHTS),
     });
     expect(table(HOME_RIGHTS).every((right) => right.endsWith(' coordination.k8s.io/leases'))).toBe(true);
+  });
+
+  test('of kinds beyond the usual and of CronJobs has the same there, and in no other place', async () => {
+    const scalableKinds = [{ group: 'argoproj.io', version: 'v1alpha1', resource: 'rollouts', kind: 'Rollout' }];
+    const roles = await confinedTo(['shop'], { restore: { scalableKinds, suspendCronJobs: true } });
+    const [shop, home] = ['shop', 'holdfast-system'].map((namespace) =>
+      roles.filter(({ kind, metadata }) => kind === 'Role' && metadata.namespace === namespace),
+    );
+    const more = [...scaleRights('argoproj.io', 'rollouts'), ...CRON_JOB_RIGHTS];
+    expect(shop?.map((role) => spelledOut(rulesOf(role)))).toEqual([table([...RIGHTS, ...more])]);
+    expect(home?.map((role) => spelledOut(rulesOf(role)))).toEqual([table(HOME_RIGHTS)]);
   });
 
   test('has no ClusterRole: each Role is bound where it is, to that account', async () => {

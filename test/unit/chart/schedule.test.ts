@@ -319,6 +319,14 @@ describe('a restore', () => {
     });
   });
 
+  test('suspends a CronJob where that is allowed, and is refused where it is not', async () => {
+    const restore = { scaleDown: ['cronjob/report'] };
+    expect(await refusal({}, { file: { ...LEAST, restore } })).toContain('restore.suspendCronJobs=true gives');
+    const { filledIn } = await ready({ ...LEAST, restore: { ...restore, suspendCronJobs: true } });
+    const workloads = [{ apiVersion: 'batch/v1', kind: 'CronJob', name: 'report' }];
+    expect(filledIn.spec).toMatchObject({ scaleDown: { workloads } });
+  });
+
   test.each([{ include: { schemas: ['sales'] } }, { exclude: { tableData: [{ schema: 'public', name: 'log' }] } }])(
     'of a part of a database, %j, goes beside the live one, which it could not replace, and scales nothing',
     async (part) => {

@@ -8,6 +8,13 @@ function at(object: unknown, ...path: readonly (string | number)[]): unknown {
   return path.reduce<unknown>((value, key) => (value as Record<string | number, unknown> | undefined)?.[key], object);
 }
 
+/** A kind that restores may scale, with one of its words replaced. */
+function scalable(wrong: Readonly<Record<string, string>>): Record<string, string> {
+  const kind = { group: 'argoproj.io', version: 'v1alpha1', resource: 'rollouts', kind: 'Rollout', ...wrong };
+  const given = Object.entries(kind).map(([word, value]) => [`restore.scalableKinds[0].${word}`, value]);
+  return { ...values, ...Object.fromEntries(given) };
+}
+
 describe('the chart asks for what only a person can know, and for nothing else', () => {
   test('without the name of the cluster it stops, and says which command to type', async () => {
     await expect(renderText({})).rejects.toThrow(/clusterName is missing: the name of this cluster/);
@@ -21,6 +28,11 @@ describe('the chart asks for what only a person can know, and for nothing else',
     ['a value that does not exist', { ...values, replica: '3' }, /replica/],
     ['a value that does not exist within another', { ...values, 'image.name': 'x' }, /name/],
     ['a pull policy that Kubernetes does not know', { ...values, 'image.pullPolicy': 'Sometimes' }, /pullPolicy/],
+    ['a kind to scale of no group, which might be Secret', scalable({ group: '' }), /group/],
+    ['a kind to scale that stands for every one', scalable({ resource: '*' }), /resource/],
+    ['a kind to scale that is a subresource', scalable({ resource: 'pods/exec' }), /resource/],
+    ['a kind to scale with a version that is none', scalable({ version: 'latest' }), /version/],
+    ['a kind to scale in lower case', scalable({ kind: 'rollout' }), /kind/],
     ['a log level that does not exist', { ...values, logLevel: 'loud' }, /logLevel/],
   ])('it refuses %s by its place', async (_what, given, message) => {
     await expect(renderText(given)).rejects.toThrow(message);

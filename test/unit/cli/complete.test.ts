@@ -21,7 +21,20 @@ describe('what could come next', () => {
   test('after the name: every command, but for the one that shells use', () => {
     const found = suggest(program, ['']);
     expect(found).toEqual({
-      words: ['key', 'backup', 'restore', 'list', 'status', 'inspect', 'schedule', 'doctor', 'validate', 'completion'],
+      words: [
+        'key',
+        'backup',
+        'restore',
+        'undo',
+        'drill',
+        'list',
+        'status',
+        'inspect',
+        'schedule',
+        'doctor',
+        'validate',
+        'completion',
+      ],
     });
   });
 
@@ -31,13 +44,15 @@ describe('what could come next', () => {
     [['-n', 'shop', 'restore', ''], { names: 'backup' }],
     [['restore', '--yes', ''], { names: 'backup' }],
     [['restore', 'nightly', ''], { words: [] }],
+    [['undo', ''], { names: 'restore' }],
     [['backup', '--from', ''], { names: 'schedule' }],
     [['backup', '--like', ''], { names: 'backup' }],
     [['schedule', 'next', ''], { names: 'schedule' }],
     [['key', 'export', ''], { names: 'key' }],
     [['list', '-o', ''], { words: ['json', 'yaml', 'wide'] }],
-    [['restore', 'x', '--on-conflict', ''], { words: ['Fail', 'Replace'] }],
+    [['restore', 'x', '--on-conflict', ''], { words: ['Fail', 'Skip', 'Replace'] }],
     [['validate', '-f', ''], { files: true }],
+    [['restore', '--latest', ''], { names: 'schedule' }],
     [['completion', ''], { words: ['bash', 'zsh', 'fish'] }],
   ])('after %j', (words, expected) => {
     expect(suggest(program, words)).toEqual(expected);

@@ -57,6 +57,18 @@ test('a backup of a part says which, with names as SQL writes them', () => {
   expect(text(whole)).not.toContain('part of');
 });
 
+test('a backup that tells of its app says its version, and the nodes that it restores to', () => {
+  const application = { version: '1.24.3', requireSameNodes: true, nodes: ['n1', 'n2'] };
+  const text = (backup: Backup) => inspectText({ backup, keys: [], store: undefined }, noonPlus(60));
+  expect(text(encrypted([], { application }))).toMatch(
+    /app: +version 1\.24\.3\n +restores to the same nodes only: n1, n2\n/,
+  );
+  const running = aBackup();
+  const asked = { ...running, spec: { ...running.spec, application: { requireSameNodes: true } } };
+  expect(text(asked)).toMatch(/app: +restores to the same nodes only: not known\n/);
+  expect(text(encrypted([]))).not.toContain('app:');
+});
+
 test('what is not Complete has no commands, and says why it is not', () => {
   const failure = { reason: 'HostUnreachable', message: 'no answer', hint: 'start it' };
   const text = inspectText(

@@ -26,6 +26,7 @@ function facts(more: Partial<BackupFacts> = {}): BackupFacts {
     runs: [],
     lock: undefined,
     earlier: [],
+    nodes: [],
     settings: SETTINGS,
     ...more,
   };

@@ -31,10 +31,16 @@ describe('events of a change of status', () => {
     ['Failed', 'False', 'Normal'],
     ['Stalled', 'True', 'Warning'],
     ['Ready', 'False', 'Warning'],
+    ['ScaleContested', 'True', 'Warning'],
     ['Ready', 'True', 'Normal'],
     ['Complete', 'True', 'Normal'],
   ] as const)('%s %s is a %s', (type, value, expected) => {
     expect(said(transitions(undefined, status(condition(type, value, 'X')), []))).toEqual([`${expected} X`]);
+  });
+
+  test('warn of a restore that was live before: it is Complete, and did nothing', () => {
+    const after = status(condition('Complete', 'True', 'AlreadyRestored'));
+    expect(said(transitions(undefined, after, []))).toEqual(['Warning AlreadyRestored']);
   });
 
   test('warn of what the status calls a failure, and where any condition of a reason is bad', () => {

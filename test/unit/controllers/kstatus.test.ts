@@ -15,7 +15,7 @@ import { isTerminal } from '../../../src/controllers/restore/facts.ts';
 import type { RunFacts } from '../../../src/controllers/run-facts.ts';
 import { aBackup, aKey, aStore, BACKED_UP, NOON, noonPlus, SETTINGS } from '../../support/builders.ts';
 import { type Kstatus, kstatus } from '../../support/kstatus.ts';
-import { PLAN_REPORT, RestoreWorld } from '../../support/restore-world.ts';
+import { CHECKED, LOADED, PLAN_REPORT, RestoreWorld } from '../../support/restore-world.ts';
 
 interface Status {
   readonly observedGeneration?: number;
@@ -146,6 +146,7 @@ describe('a schedule', () => {
       {
         schedule: { ...schedule, spec: { ...schedule.spec, ...spec } },
         children: [],
+        drills: [],
         wanted: new Set(),
         stores: new Map([['cellar', aStore()]]),
         runs: [],
@@ -166,6 +167,7 @@ describe('a backup', () => {
     runs: [],
     lock: undefined,
     earlier: [],
+    nodes: [],
     settings: SETTINGS,
   };
   const refused = (retry: boolean): Report => ({ command: 'backup', ok: false, retry, failure: FAILURE });
@@ -190,18 +192,21 @@ describe('a backup', () => {
 
 describe('a restore is in progress from its first moment to its last', () => {
   const load: Readonly<Record<string, Report | 'silence'>> = {
-    'ends well': { command: 'restore', ok: true, result: {} },
-    fails: { command: 'restore', ok: false, retry: false, failure: FAILURE },
+    'ends well': { command: 'swap', ok: true, result: {} },
+    fails: { command: 'swap', ok: false, retry: false, failure: FAILURE },
     'loses its runner': 'silence',
   };
 
   test.each(Object.entries(load))('one that %s', (_name, report) => {
-    const world = new RestoreWorld((purpose, { live }) =>
-      purpose === 'plan'
-        ? PLAN_REPORT
-        : purpose === 'restore'
-          ? report
-          : { command: 'cleanup', ok: true, result: { restored: live === 'new' } },
+    const said: Readonly<Record<string, Report | 'silence'>> = {
+      plan: PLAN_REPORT,
+      backup: BACKED_UP,
+      load: LOADED,
+      check: CHECKED,
+      swap: report,
+    };
+    const world = new RestoreWorld(
+      (purpose, { live }) => said[purpose] ?? { command: 'cleanup', ok: true, result: { restored: live === 'new' } },
     );
     const phases = new Set<string>();
     while (!isTerminal(world.restore!)) {
@@ -212,7 +217,8 @@ describe('a restore is in progress from its first moment to its last', () => {
       expect(see(status, 1)).toBe('InProgress');
       expectSound(status, 'Complete', 1);
     }
-    expect([...phases]).toEqual(['Resolving', 'Quiescing', 'Loading', 'Resuming']);
+    const all = ['Resolving', 'SafetyBackup', 'Quiescing', 'Loading', 'Checking', 'Swapping', 'Resuming'];
+    expect([...phases]).toEqual(all);
     expect(see(world.restore!.status, 1)).toBe(world.live === 'new' ? 'Current' : 'Failed');
     expectSound(world.restore!.status, 'Complete', 1);
   });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Report } from '../../../src/api/task.ts';
-import { type Fate, PLAN_REPORT, RestoreWorld } from '../../support/restore-world.ts';
+import { BACKED_UP } from '../../support/builders.ts';
+import { CHECKED, type Fate, LOADED, PLAN_REPORT, RestoreWorld } from '../../support/restore-world.ts';
 
 const cleanup: (world: RestoreWorld) => Report = (world) => ({
   command: 'cleanup',
@@ -9,29 +10,40 @@ const cleanup: (world: RestoreWorld) => Report = (world) => ({
 });
 const failure = { reason: 'LoadFailed', message: 'x' };
 
+/** Every Job ends well but for those that are named. */
+const fate =
+  (others: Readonly<Record<string, Report | 'silence'>>): Fate =>
+  (purpose, world) => {
+    if (others[purpose] !== undefined) return others[purpose];
+    if (purpose === 'plan') return PLAN_REPORT;
+    if (purpose === 'backup') return BACKED_UP;
+    if (purpose === 'load') return LOADED;
+    if (purpose === 'check') return CHECKED;
+    return purpose === 'swap' ? { command: 'swap', ok: true, result: {} } : cleanup(world);
+  };
+
 const FATES: Readonly<Record<string, Fate>> = {
-  'the load ends well': (purpose, world) =>
-    purpose === 'plan'
-      ? PLAN_REPORT
-      : purpose === 'restore'
-        ? { command: 'restore', ok: true, result: {} }
-        : cleanup(world),
-  'the load fails': (purpose, world) =>
-    purpose === 'plan'
-      ? PLAN_REPORT
-      : purpose === 'restore'
-        ? { command: 'restore', ok: false, retry: false, failure }
-        : cleanup(world),
-  'the runner is lost': (purpose, world) =>
-    purpose === 'plan' ? PLAN_REPORT : purpose === 'restore' ? 'silence' : cleanup(world),
+  'all goes well': fate({}),
+  'the safety backup fails': fate({ backup: { command: 'backup', ok: false, retry: false, failure } }),
+  'the runner of the safety backup is lost': fate({ backup: 'silence' }),
+  'the load fails': fate({ load: { command: 'load', ok: false, retry: false, failure } }),
+  'the runner is lost while it loads': fate({ load: 'silence' }),
+  'a check does not hold': fate({
+    check: { command: 'check', ok: true, result: { checks: [{ name: 'rows', passed: false, found: 'false' }] } },
+  }),
+  'the runner is lost while it checks': fate({ check: 'silence' }),
+  'the swap fails': fate({ swap: { command: 'swap', ok: false, retry: false, failure } }),
+  'the runner is lost while it swaps': fate({ swap: 'silence' }),
 };
 
 /** True in the end of every story, whatever happened on the way. */
 function expectPeace(world: RestoreWorld): void {
-  expect({ replicas: world.replicas, leases: [...world.leases.keys()], scratch: world.scratch }).toEqual({
+  const atWork = [...world.jobs].filter(([, { run }]) => run.state === 'active').map(([name]) => name);
+  expect({ replicas: world.replicas, leases: [...world.leases.keys()], scratch: world.scratch, atWork }).toEqual({
     replicas: 3,
     leases: [],
     scratch: false,
+    atWork: [],
   });
 }
 

@@ -1,10 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
-import type { CleanupResult, PlanResult, RestoreTask } from '../../../src/api/task.ts';
+import type { Backup } from '../../../src/api/backup.ts';
+import type { BackupStore } from '../../../src/api/backup-store.ts';
+import type { CleanupResult, LoadTask, PlanResult, Report, SwapResult } from '../../../src/api/task.ts';
 import type { LeaseFacts } from '../../../src/controllers/leases.ts';
 import { decide } from '../../../src/controllers/restore/decide.ts';
-import { FENCE_MARGIN, type RestoreFacts, type WorkloadFacts } from '../../../src/controllers/restore/facts.ts';
+import { FENCE_MARGIN, type RestoreFacts } from '../../../src/controllers/restore/facts.ts';
 import { chooseIdentity } from '../../../src/controllers/restore/identity.ts';
 import { stateOf } from '../../../src/controllers/restore/states.ts';
+import type { WorkloadFacts } from '../../../src/controllers/restore/workload-facts.ts';
 import type { RunFacts } from '../../../src/controllers/run-facts.ts';
 import {
   aBackup,
@@ -17,6 +20,7 @@ import {
   noonPlus,
   SETTINGS,
 } from '../../support/builders.ts';
+import { theSource } from '../../support/restore-source.ts';
 
 const RESOLVED = {
   backupUID: aBackup().metadata.uid,
@@ -25,7 +29,7 @@ const RESOLVED = {
   time: '2026-11-24T12:00:00Z',
 };
 const PINNED = { resolved: RESOLVED, attempts: 1, startTime: '2026-11-24T12:00:00Z' };
-const LOAD_JOB = 'bring-back-restore-22222222-1';
+const LOAD_JOB = 'bring-back-load-22222222-1';
 const PLAN: PlanResult = {
   refusals: [],
   alreadyRestored: false,
@@ -35,8 +39,10 @@ const PLAN: PlanResult = {
   bytesNeeded: 100,
 };
 const TASK = {
-  command: 'restore',
+  command: 'load',
   notAfter: noonPlus(3600).toISOString(),
+  store: { secret: 's3' },
+  identity: { secret: 'key', key: 'key' },
   database: {
     host: 'pg',
     port: 5432,
@@ -44,14 +50,17 @@ const TASK = {
     maintenanceDatabase: 'postgres',
     credentials: { secret: 'pg' },
   },
-} as unknown as RestoreTask;
+} as unknown as LoadTask;
 
-function facts(more: Partial<RestoreFacts> = {}): RestoreFacts {
+/** `null`: there is none. */
+type World = Omit<RestoreFacts, 'backup' | 'store'> & { backup: Backup | null; store: BackupStore | null };
+
+function facts({ backup = aCompleteBackup(), store = aStore(), ...more }: Partial<World> = {}): RestoreFacts {
   const restore = more.restore ?? aRestore({ status: PINNED });
+  const there = { backup: backup ?? undefined, store: store ?? undefined };
   return {
     restore,
-    backup: aCompleteBackup(),
-    store: aStore(),
+    ...theSource(restore, { ...there, runs: more.runs ?? [] }),
     identity: chooseIdentity(restore, aKey({ identity: true })),
     runs: [],
     lock: undefined,
@@ -61,12 +70,15 @@ function facts(more: Partial<RestoreFacts> = {}): RestoreFacts {
   };
 }
 
+const DEPLOYMENTS = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' };
+
 function web(
   more: { replicas?: number; pods?: string[]; lease?: Partial<LeaseFacts> | undefined } = {},
 ): WorkloadFacts {
   const { replicas = 3, pods = replicas === 0 ? [] : ['web-1'], lease } = more;
   return {
     workload: { kind: 'Deployment', name: 'web' },
+    resource: DEPLOYMENTS,
     found: { uid: 'web-uid', resourceVersion: '9', replicas, pods },
     ...(lease === undefined ? {} : { lease: aLease(lease) }),
   };
@@ -84,6 +96,7 @@ function aLease(more: Partial<LeaseFacts>): LeaseFacts {
     holderAlive: true,
     replicas: 3,
     acquired: NOON,
+    atZero: NOON,
     ...more,
   };
 }
@@ -105,8 +118,18 @@ function aRun(purpose: RunFacts['purpose'], more: Partial<RunFacts> = {}): RunFa
 
 const planned = (more: Partial<PlanResult> = {}) =>
   aRun('plan', { report: { command: 'plan', ok: true, result: { ...PLAN, ...more } } });
-const loading = (more: Partial<RunFacts> = {}) =>
-  aRun('restore', { state: 'active', livingPods: 1, task: TASK, ...more });
+const loading = (more: Partial<RunFacts> = {}) => aRun('load', { state: 'active', livingPods: 1, task: TASK, ...more });
+const loaded = () => loading({ state: 'succeeded', livingPods: 0, report: { command: 'load', ok: true, result: {} } });
+const swapping = (more: Partial<RunFacts> = {}) =>
+  aRun('swap', { state: 'active', livingPods: 1, task: { ...TASK, command: 'swap', dropPrevious: false }, ...more });
+const swapped = (result: SwapResult = {}) =>
+  swapping({ state: 'succeeded', livingPods: 0, report: { command: 'swap', ok: true, result } });
+const refusedBy = (command: 'load' | 'check' | 'swap', retry = false): Report => ({
+  command,
+  ok: false,
+  retry,
+  failure: { reason: 'LoadFailed', message: 'x' },
+});
 const cleaned = (result: CleanupResult) => aRun('cleanup', { report: { command: 'cleanup', ok: true, result } });
 const asleep = () => web({ replicas: 0, lease: {} });
 const words = (world: RestoreFacts, now = noonPlus(60)) => decide(world, now).actions.map(({ action }) => action);
@@ -130,10 +153,11 @@ describe('before anything is touched', () => {
     expect(words(facts())).toEqual(['createLease', 'createJob']);
   });
 
-  test.each<[string, Partial<RestoreFacts>, string]>([
-    ['no such backup', { backup: undefined, store: undefined }, 'BackupNotFound'],
-    ['a backup that is not Complete', { backup: aBackup() }, 'BackupNotComplete'],
-    ['no store', { store: undefined }, 'StoreNotFound'],
+  test.each<[string, Partial<World>, string]>([
+    ['no such backup', { restore: aRestore(), backup: null, store: null }, 'BackupNotFound'],
+    ['a backup that is gone and has told nobody where it was', { backup: null }, 'BackupNotFound'],
+    ['a backup that is not Complete', { restore: aRestore(), backup: aBackup() }, 'BackupNotComplete'],
+    ['no store', { store: null }, 'StoreNotFound'],
     ['no private key', { identity: chooseIdentity(aRestore(), aKey()) }, 'NoIdentity'],
     [
       'a backup made anew under the same name',
@@ -153,7 +177,7 @@ describe('before anything is touched', () => {
 
   test('a backup that failed is refused at once', () => {
     const backup = aBackup({ status: { conditions: [condition('Failed', 'True')] } });
-    expect(decide(facts({ backup }), noonPlus(60)).status?.outcome).toMatchObject({
+    expect(decide(facts({ restore: aRestore(), backup }), noonPlus(60)).status?.outcome).toMatchObject({
       result: 'Failed',
       failure: { reason: 'BackupFailed' },
     });
@@ -191,14 +215,15 @@ describe('before anything is touched', () => {
 describe('the app goes to zero', () => {
   test('its count is in the Lease before it is touched', () => {
     const { actions } = decide(facts({ runs: [planned()] }), noonPlus(60));
-    expect(actions.map(({ action }) => action)).toEqual(['createLease', 'scale']);
+    expect(actions.map(({ action }) => action)).toEqual(['createLease', 'scale', 'annotateLease']);
     expect(JSON.stringify(actions[0])).toContain('"holdfast.dev/replicas":"3"');
     expect(actions[1]).toMatchObject({ replicas: 0, uid: 'web-uid', resourceVersion: '9' });
   });
 
   test('after a crash between the two, the count that the Lease has is kept', () => {
-    const { actions } = decide(facts({ runs: [planned()], workloads: [web({ lease: {} })] }), noonPlus(60));
-    expect(actions.map(({ action }) => action)).toEqual(['scale']);
+    const { atZero: _, ...lease } = aLease({});
+    const workloads = [{ ...web(), lease }];
+    expect(words(facts({ runs: [planned()], workloads }))).toEqual(['scale', 'annotateLease']);
   });
 
   test('nothing is loaded while a pod is there, one that is being deleted included', () => {
@@ -225,29 +250,27 @@ describe('the app goes to zero', () => {
 describe('while it loads', () => {
   const underway = { ...PINNED, jobName: LOAD_JOB };
 
-  test('a pod of the app that somebody started is noticed, and the outcome is looked up', () => {
+  test('it goes on while an app that somebody started is taken down again', () => {
     const world = facts({ runs: [planned(), loading()], workloads: [web({ replicas: 1, lease: {} })] });
-    expect(stateOf(world, noonPlus(60))).toMatchObject({
-      state: 'concluded',
-      outcome: { result: 'Unknown', failure: { reason: 'ScaleContested' } },
-    });
+    expect(stateOf(world, noonPlus(60))).toMatchObject({ state: 'loading' });
+    expect(words(world)).toEqual(['annotateLease', 'scale', 'annotateLease']);
   });
 
   test.each<[string, Partial<RunFacts>, string]>([
-    ['well', { state: 'succeeded', livingPods: 0, report: { command: 'restore', ok: true, result: {} } }, 'Restored'],
-    [
-      'badly',
-      {
-        state: 'failed',
-        livingPods: 0,
-        report: { command: 'restore', ok: false, retry: false, failure: { reason: 'LoadFailed', message: 'x' } },
-      },
-      'Failed',
-    ],
+    ['badly', { state: 'failed', livingPods: 0, report: refusedBy('load') }, 'Failed'],
     ['without a word', { state: 'failed', livingPods: 0 }, 'Unknown'],
-  ])('a runner that ended %s concludes it', (_how, run, result) => {
+  ])('a load that ended %s concludes it', (_how, run, result) => {
     const world = facts({ runs: [planned(), loading(run)], workloads: [asleep()] });
     expect(stateOf(world, noonPlus(60))).toMatchObject({ state: 'concluded', outcome: { result } });
+  });
+
+  test('a load that found its restore live already concludes it', () => {
+    const report: Report = { command: 'load', ok: true, result: { live: {} } };
+    const world = facts({
+      runs: [planned(), loading({ state: 'succeeded', livingPods: 0, report })],
+      workloads: [asleep()],
+    });
+    expect(stateOf(world, noonPlus(60))).toMatchObject({ state: 'concluded', outcome: { result: 'Restored' } });
   });
 
   test('the app is not brought back while the runner may still swap', () => {
@@ -266,6 +289,116 @@ describe('while it loads', () => {
     );
     expect(actions).toEqual([]);
     expect(status?.jobName).toBe(LOAD_JOB);
+  });
+});
+
+describe('once it is loaded', () => {
+  const checks = [{ name: 'orders', sql: 'SELECT count(*) > 0 FROM orders', expect: 'true' }];
+  const withChecks = (spec: Partial<RestoreFacts['restore']['spec']> = {}) =>
+    aRestore({ status: PINNED, spec: { ...aRestore().spec, checks, ...spec } });
+  const asked = (passed: boolean) =>
+    aRun('check', {
+      task: { ...TASK, command: 'check', checks },
+      report: {
+        command: 'check',
+        ok: true,
+        result: { checks: [{ name: 'orders', passed, ...(passed ? {} : { found: '0' }) }] },
+      },
+    });
+  const atRest = { workloads: [asleep()] };
+  const purposeOf = (world: RestoreFacts, now = noonPlus(60)) =>
+    decide(world, now).actions.flatMap((action) =>
+      action.action === 'createJob' ? action.job.metadata.labels?.['holdfast.dev/command'] : [],
+    );
+
+  test('without checks the swap starts, with the fence that the load had', () => {
+    const { actions, status } = decide(facts({ runs: [planned(), loaded()], ...atRest }), noonPlus(60));
+    expect(status?.phase).toBe('Swapping');
+    expect(JSON.stringify(actions)).toContain(`\\"notAfter\\":\\"${TASK.notAfter}`);
+    expect(purposeOf(facts({ runs: [planned(), loaded()], ...atRest }))).toEqual(['swap']);
+  });
+
+  test('with checks they come first, and the swap after they hold', () => {
+    expect(purposeOf(facts({ restore: withChecks(), runs: [planned(), loaded()], ...atRest }))).toEqual(['check']);
+    expect(purposeOf(facts({ restore: withChecks(), runs: [planned(), loaded(), asked(true)], ...atRest }))).toEqual([
+      'swap',
+    ]);
+  });
+
+  test('a check that does not hold fails it, and says what was found', () => {
+    const world = facts({ restore: withChecks(), runs: [planned(), loaded(), asked(false)], ...atRest });
+    expect(decide(world, noonPlus(60)).status).toMatchObject({
+      outcome: {
+        result: 'Failed',
+        failure: { reason: 'CheckFailed', message: expect.stringContaining('expected true, found 0') },
+      },
+      checks: [{ name: 'orders', passed: false, found: '0' }],
+    });
+  });
+
+  test.each([true, false])(
+    'keepScratch %s decides whether the clean-up after a failed check drops what was loaded',
+    (keepScratch) => {
+      const failure = { reason: 'CheckFailed', message: 'x' };
+      const base = withChecks({ keepScratch });
+      const restore = {
+        ...base,
+        status: {
+          ...PINNED,
+          jobName: LOAD_JOB,
+          checks: [{ name: 'orders', passed: false }],
+          outcome: { result: 'Failed' as const, time: '2026-11-24T12:01:00Z', failure },
+        },
+      };
+      const runs = [planned(), loaded(), asked(false)];
+      const { actions } = decide(facts({ restore, runs, workloads: [web()] }), noonPlus(60));
+      expect(JSON.stringify(actions)).toContain(`\\"keepScratch\\":${keepScratch}`);
+      const over = facts({ restore, runs: [...runs, cleaned({ restored: false })], workloads: [web()] });
+      expect(decide(over, noonPlus(60)).status?.scratchDatabase).toBe(
+        keepScratch ? `holdfast_scratch_${restore.metadata.uid.replaceAll('-', '')}` : undefined,
+      );
+    },
+  );
+
+  test('nothing goes live while a pod of the app is there', () => {
+    const world = facts({ runs: [planned(), loaded()], workloads: [web({ replicas: 0, pods: ['web-9'], lease: {} })] });
+    expect(purposeOf(world)).toEqual([]);
+  });
+
+  test('nothing goes live after the fence', () => {
+    expect(purposeOf(facts({ runs: [planned(), loaded()], ...atRest }), noonPlus(3601))).toEqual([]);
+  });
+
+  test.each(['check', 'swap'] as const)(
+    'a %s that could not begin is tried again, not before its time, and not for as long as the fence would let it',
+    (purpose) => {
+      const task = purpose === 'swap' ? swapping().task : asked(true).task;
+      const again = aRun(purpose, {
+        state: 'failed',
+        report: refusedBy(purpose, true),
+        ...(task === undefined ? {} : { task }),
+      });
+      const world = facts({ restore: withChecks(), runs: [planned(), loaded(), again], ...atRest });
+      expect(stateOf(world, noonPlus(11))).toMatchObject({ state: 'pausing', failure: { reason: 'LoadFailed' } });
+      expect(stateOf(world, noonPlus(600))).toMatchObject({ attempt: 2 });
+      expect(stateOf(world, noonPlus(1201))).toMatchObject({ state: 'concluded', outcome: { result: 'Failed' } });
+    },
+  );
+
+  test.each<[string, RunFacts, string]>([
+    ['well', swapped(), 'Restored'],
+    ['badly', swapping({ state: 'failed', livingPods: 0, report: refusedBy('swap') }), 'Failed'],
+    ['without a word', swapping({ state: 'failed', livingPods: 0 }), 'Unknown'],
+  ])('a swap that ended %s concludes it', (_how, run, result) => {
+    const world = facts({ runs: [planned(), loaded(), run], ...atRest });
+    expect(stateOf(world, noonPlus(60))).toMatchObject({ state: 'concluded', outcome: { result } });
+  });
+
+  test('a pod that appears during the swap ends it, and the outcome is looked up', () => {
+    const world = facts({ runs: [planned(), loaded(), swapping()], workloads: [web({ replicas: 1, lease: {} })] });
+    expect(stateOf(world, noonPlus(60))).toMatchObject({
+      outcome: { result: 'Unknown', failure: { reason: 'ScaleContested' } },
+    });
   });
 });
 
@@ -322,11 +455,7 @@ describe('the ending', () => {
   });
 
   test('then frees the lock, says Complete and lets go of the object', () => {
-    const run = loading({
-      state: 'succeeded',
-      livingPods: 0,
-      report: { command: 'restore', ok: true, result: { previousDatabase: 'orders_before_22222222' } },
-    });
+    const run = swapped({ previousDatabase: 'orders_before_22222222' });
     const decision = decide(
       facts({ restore: ended('Restored'), runs: [planned(), run], workloads: [web()], lock: aLease({}) }),
       noonPlus(70),
@@ -342,8 +471,7 @@ describe('the ending', () => {
 
   test('of a whole server names all databases that were replaced', () => {
     const previousDatabases = ['orders_before_22222222', 'stock_before_22222222'];
-    const report = { command: 'restore', ok: true, result: { previousDatabases } } as const;
-    const run = loading({ state: 'succeeded', livingPods: 0, report });
+    const run = swapped({ previousDatabases });
     const world = facts({ restore: ended('Restored'), runs: [planned(), run], workloads: [web()] });
     expect(decide(world, noonPlus(70)).status).toMatchObject({ phase: 'Complete', previousDatabases });
   });
@@ -351,7 +479,7 @@ describe('the ending', () => {
   test('removes scratch after a failure before it says Failed', () => {
     const world = facts({ restore: ended('Failed'), runs: [planned(), over], workloads: [web()] });
     expect(words(world)).toEqual(['createJob']);
-    const done = facts({ ...world, runs: [planned(), over, cleaned({ restored: false })] });
+    const done = { ...world, runs: [planned(), over, cleaned({ restored: false })] };
     expect(decide(done, noonPlus(80)).status).toMatchObject({ phase: 'Failed', failure: { reason: 'LoadFailed' } });
   });
 
@@ -404,8 +532,8 @@ describe('a Restore that is deleted half-way', () => {
   test('does not hang on a target that is gone', () => {
     const world = facts({
       restore: leaving({ jobName: LOAD_JOB }),
-      backup: undefined,
-      store: undefined,
+      backup: null,
+      store: null,
       workloads: [web()],
     });
     expect(words(world, noonPlus(70))).toEqual(['removeFinalizer']);

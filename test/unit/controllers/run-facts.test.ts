@@ -47,11 +47,50 @@ function aPod(
 
 const probeAnswer = JSON.stringify({ command: 'probe', ok: true, result: { conditionalWrites: true } });
 
+const probeFailure = JSON.stringify({
+  command: 'probe',
+  ok: false,
+  retry: true,
+  failure: { reason: 'Said', message: 'so' },
+});
+
 describe('a run, seen through its Job and its pods', () => {
   test('is active while its Job is not over', () => {
     const [run] = runFacts([aJob()], [aPod({ running: {} })]);
     expect(run).toMatchObject({ state: 'active', livingPods: 1, started: true });
     expect(isOver(run!)).toBe(false);
+  });
+
+  test.each([
+    [0, 'Succeeded', 'succeeded'],
+    [3, 'Failed', 'failed'],
+    [4, 'Failed', 'failed'],
+  ])(
+    'a pod that has reported and ended with exit code %i settles its Job before that says so',
+    (exitCode, phase, state) => {
+      const message = exitCode === 0 ? probeAnswer : probeFailure;
+      const end = { exitCode, message, finishedAt: '2026-11-24T12:04:00Z' };
+      const [run] = runFacts([aJob('probe')], [aPod({ terminated: end }, phase, { command: 'probe' })]);
+      expect(run).toMatchObject({ state, ended: new Date('2026-11-24T12:04:00Z') });
+      expect(isOver(run!)).toBe(true);
+    },
+  );
+
+  test.each([
+    ['it was drained', { exitCode: 5, message: probeFailure }],
+    ['it was killed', { exitCode: 137, message: probeFailure }],
+    ['it left no report', { exitCode: 4 }],
+  ])('a pod settles nothing where %s: the Job may make another one', (_, terminated) => {
+    const [run] = runFacts([aJob('probe')], [aPod({ terminated }, 'Failed', { command: 'probe' })]);
+    expect(run?.state).toBe('active');
+  });
+
+  test('an earlier pod settles nothing while a later one runs, nor does one whose other containers run on', () => {
+    const terminated = { exitCode: 0, message: probeAnswer };
+    const first = aPod({ terminated }, 'Succeeded', { command: 'probe' });
+    const second = aPod({ running: {} }, 'Running', { command: 'probe', created: '2026-11-24T12:02:00Z' });
+    expect(runFacts([aJob('probe')], [first, second])[0]?.state).toBe('active');
+    expect(runFacts([aJob('probe')], [aPod({ terminated }, 'Running', { command: 'probe' })])[0]?.state).toBe('active');
   });
 
   test('is not over while a pod outlives its Job', () => {
@@ -161,5 +200,55 @@ describe('what holds a run up', () => {
 
   test('is nothing once a container ran', () => {
     expect(holdUpOf(runFacts([aJob()], [aPod({ running: {} })])[0]!, late)).toBeUndefined();
+  });
+});
+
+describe('the server of a drill', () => {
+  const aDrillPod = (initContainer: object, phase = 'Pending'): Pod => {
+    const pod = aPod({ waiting: { reason: 'PodInitializing' } }, phase, { command: 'drill' });
+    return { ...pod, status: { ...pod.status, initContainerStatuses: [{ name: 'password' }, initContainer] as never } };
+  };
+
+  test('whose image does not come is told by its container', () => {
+    const waiting = { reason: 'ErrImagePull', message: 'no such image' };
+    const [run] = runFacts([aJob('drill')], [aDrillPod({ name: 'initdb', state: { waiting } })]);
+    expect(run).toMatchObject({
+      started: false,
+      trouble: { reason: 'ErrImagePull', message: 'The container "initdb" does not start: no such image' },
+    });
+  });
+
+  test('that keeps ending is told with its last words', () => {
+    const terminated = { exitCode: 1, message: 'LOG: one\nFATAL: could not create lock file' };
+    const state = { waiting: { reason: 'CrashLoopBackOff' } };
+    const [run] = runFacts([aJob('drill')], [aDrillPod({ name: 'server', state, lastState: { terminated } })]);
+    expect(run?.trouble?.message).toBe(
+      'The container "server" does not start: CrashLoopBackOff; it said: LOG: one FATAL: could not create lock file',
+    );
+  });
+
+  test('that could not be made ends the run with what initdb said', () => {
+    const terminated = { exitCode: 128, reason: 'StartError', message: 'exec: "initdb": not found' };
+    const [run] = runFacts(
+      [aJob('drill', 1, 'Failed', 'BackoffLimitExceeded')],
+      [aDrillPod({ name: 'initdb', state: { terminated } }, 'Failed')],
+    );
+    expect(run?.trouble).toMatchObject({
+      reason: 'ServerNotMade',
+      message: expect.stringContaining('exec: "initdb": not found'),
+    });
+  });
+
+  test('that filled its disk ends the run as what it was', () => {
+    const pod = aPod({ terminated: { exitCode: 137 } }, 'Failed', { command: 'drill' });
+    const evicted = {
+      ...pod,
+      status: { ...pod.status, reason: 'Evicted', message: 'Usage of EmptyDir volume "server" exceeds the limit' },
+    };
+    const [run] = runFacts([aJob('drill', 1, 'Failed')], [evicted]);
+    expect(run?.trouble).toMatchObject({
+      reason: 'Evicted',
+      message: expect.stringContaining('EmptyDir volume "server"'),
+    });
   });
 });

@@ -36,6 +36,7 @@ function facts(schedule: BackupSchedule, more: Partial<BackupScheduleFacts> = {}
   return {
     schedule,
     children: [],
+    drills: [],
     wanted: new Set(),
     stores: new Map([['cellar', aStore()]]),
     runs: [],

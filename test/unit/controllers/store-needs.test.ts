@@ -2,14 +2,16 @@
 import { expect, test } from '@jest/globals';
 import type { BackupStore } from '../../../src/api/backup-store.ts';
 import type { NewJob } from '../../../src/api/kubernetes.ts';
+import { sourceAccessOf } from '../../../src/controllers/access.ts';
 import { decide as decideBackup } from '../../../src/controllers/backup/decide.ts';
 import { chooseKey } from '../../../src/controllers/backup/key.ts';
 import { pruneStep } from '../../../src/controllers/backup-schedule/prune.ts';
 import { decide as decideStore } from '../../../src/controllers/backup-store/decide.ts';
 import type { RestoreFacts } from '../../../src/controllers/restore/facts.ts';
 import { chooseIdentity } from '../../../src/controllers/restore/identity.ts';
-import { cleanupJob, loadJob, planJob } from '../../../src/controllers/restore/jobs.ts';
+import { catalogJob, cleanupJob, loadJob, planJob } from '../../../src/controllers/restore/jobs.ts';
 import { aBackup, aCompleteBackup, aKey, aRestore, aStore, NOON, SETTINGS } from '../../support/builders.ts';
+import { theSource } from '../../support/restore-source.ts';
 
 const identity = { secret: 'private', key: 'identity' };
 
@@ -19,18 +21,24 @@ function demanding(): BackupStore {
   return { ...aStore(), spec: { s3: { ...s3, tls }, serviceAccountName: 'keeper' } };
 }
 
-const restore = aRestore({ status: { resolved: { backupUID: 'u', path: 'x/', digest: 'd', time: 't' } } });
+const restore = aRestore({
+  status: { resolved: { backupUID: aBackup().metadata.uid, path: 'x/', digest: 'd', time: 't' } },
+});
 const restoring: RestoreFacts = {
   restore,
-  backup: aCompleteBackup(),
-  store: demanding(),
+  ...theSource(restore, { store: demanding() }),
   identity: chooseIdentity(restore, aKey({ identity: true })),
   runs: [],
   lock: undefined,
   workloads: [],
   settings: SETTINGS,
 };
-const needs = { backup: aCompleteBackup(), store: demanding(), identity };
+const needs = {
+  source: { store: 'cellar', path: 'x/', digest: 'd', cluster: 'lodz', namespace: 'shop' },
+  store: demanding(),
+  target: sourceAccessOf(aBackup().spec.source.postgresql),
+  identity,
+};
 
 function created(actions: readonly { readonly action: string }[]): NewJob | undefined {
   return (actions.find(({ action }) => action === 'createJob') as { job?: NewJob } | undefined)?.job;
@@ -53,12 +61,14 @@ const JOBS: readonly (readonly [string, () => NewJob | undefined])[] = [
             runs: [],
             lock: undefined,
             earlier: [],
+            nodes: [],
             settings: SETTINGS,
           },
           NOON,
         ).actions,
       ),
   ],
+  ['catalog', () => catalogJob(restoring, { store: demanding(), folder: 'x/', attempt: 1 })],
   ['plan', () => planJob(restoring, needs, 1)],
   ['restore', () => loadJob(restoring, needs, NOON)],
   ['prune', () => created(pruning().actions)],

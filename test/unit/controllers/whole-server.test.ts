@@ -9,6 +9,7 @@ import { decide as decideRestore } from '../../../src/controllers/restore/decide
 import { chooseIdentity } from '../../../src/controllers/restore/identity.ts';
 import { parseTask } from '../../../src/runner/task.ts';
 import { aBackup, aCompleteBackup, aKey, aRestore, aStore, NOON, SETTINGS } from '../../support/builders.ts';
+import { theSource } from '../../support/restore-source.ts';
 
 function ofServer(backup: Backup): Backup {
   const { database: _, ...postgresql } = backup.spec.source.postgresql;
@@ -41,8 +42,7 @@ function taskOfRestore(from: { database?: string } = {}, database?: string): Tas
   const { actions } = decideRestore(
     {
       restore,
-      backup: ofServer(aCompleteBackup()),
-      store: aStore(),
+      ...theSource(restore, { backup: ofServer(aCompleteBackup()) }),
       identity: chooseIdentity(restore, aKey({ identity: true })),
       runs: [],
       lock: undefined,
@@ -57,7 +57,7 @@ function taskOfRestore(from: { database?: string } = {}, database?: string): Tas
 describe('the task', () => {
   test('of a backup names no database', () => {
     const key = chooseKey(undefined, [aKey()]);
-    const facts = { store: aStore(), key, runs: [], lock: undefined, earlier: [], settings: SETTINGS };
+    const facts = { store: aStore(), key, runs: [], lock: undefined, earlier: [], nodes: [], settings: SETTINGS };
     const task = taskIn(decideBackup({ ...facts, backup: ofServer(aBackup()) }, NOON).actions);
     expect(task).toMatchObject({ command: 'backup', database: { maintenanceDatabase: 'postgres' } });
     expect(task).not.toHaveProperty('database.database');

@@ -30,7 +30,7 @@ test('the examples name one another', async () => {
   expect(backup.spec.storeRef.name).toBe((await example('postgresql.yaml', 'BackupStore')).metadata.name);
   expect((await example('postgresql.yaml', 'BackupKey')).spec.default).toBe(true);
   const restore = await example('postgresql-restore.yaml', 'Restore');
-  expect(restore.spec.from.backupRef.name).toBe(backup.metadata.name);
+  expect(restore.spec.from.backupRef?.name).toBe(backup.metadata.name);
 });
 
 test('a run fills in its own names and key, and changes nothing else', async () => {

@@ -7,6 +7,7 @@ import {
   SILENCE_MS,
   type TakenWorkload,
 } from '../../../src/hooks/settle-plan.ts';
+import type { HoldfastError } from '../../../src/lib/errors.ts';
 
 function aRestore(over: Partial<RestoreToSettle> = {}): RestoreToSettle {
   return {
@@ -118,6 +119,14 @@ describe('without an operator', () => {
           'Then helm uninstall again.',
       },
     });
+  });
+
+  test.each([
+    ['cronjobs.batch/report', `patch cronjobs.batch/report --patch '{"spec":{"suspend":false}}'`],
+    ['rollouts.argoproj.io/web', 'scale rollouts.argoproj.io/web --replicas=1'],
+  ])('%s is brought back as its kind wants it', (workload, command) => {
+    const { failure } = plan({ ...silent, taken: [anApp({ workload, replicas: 1 })] }) as { failure: HoldfastError };
+    expect(failure.hint).toContain(`kubectl --namespace shop ${command} && `);
   });
 
   test('a Lease that lost its count holds the app all the same', () => {

@@ -15,6 +15,8 @@ describe("the operator's environment", () => {
         clusterName: 'north',
         namespace: 'holdfast-system',
         runner: { image: 'registry.example.com/holdfast:1', imagePullPolicy: 'IfNotPresent' },
+        drill: { image: 'docker.io/library/postgres:{major}' },
+        scalableKinds: [],
       },
       namespaces: [],
       logLevel: 'info',
@@ -32,6 +34,28 @@ describe("the operator's environment", () => {
     });
     expect(config.settings.runner.resources).toEqual({ requests: { cpu: '100m' }, limits: { memory: '512Mi' } });
     expect([config.settings.runner.imagePullPolicy, config.logLevel, config.port]).toEqual(['Never', 'debug', 0]);
+  });
+
+  test('names the kinds that restores may take to zero beyond the usual, CronJobs among them', () => {
+    const rollout = { group: 'argoproj.io', version: 'v1alpha1', resource: 'rollouts', kind: 'Rollout' };
+    const { settings } = operatorConfig({
+      ...COMPLETE,
+      HOLDFAST_SCALABLE_KINDS: JSON.stringify([rollout]),
+      HOLDFAST_SUSPEND_CRON_JOBS: 'true',
+    });
+    expect(settings.scalableKinds).toEqual([
+      { apiVersion: 'argoproj.io/v1alpha1', kind: 'Rollout', plural: 'rollouts' },
+      { apiVersion: 'batch/v1', kind: 'CronJob', plural: 'cronjobs' },
+    ]);
+  });
+
+  test('names the image of the servers of drills, and their user where it is not left to the platform', () => {
+    const { settings } = operatorConfig({
+      ...COMPLETE,
+      HOLDFAST_DRILL_IMAGE: 'registry.example.com/postgres:{major}-bookworm',
+      HOLDFAST_DRILL_RUN_AS_USER: '65532',
+    });
+    expect(settings.drill).toEqual({ image: 'registry.example.com/postgres:{major}-bookworm', runAsUser: 65532 });
   });
 
   test.each([
@@ -57,6 +81,15 @@ describe("the operator's environment", () => {
     ['HOLDFAST_WATCH_NAMESPACES', 'shop,shop'],
     ['HOLDFAST_WATCH_NAMESPACES', '*'],
     ['HOLDFAST_RUNNER_IMAGE', 'a b'],
+    ['HOLDFAST_DRILL_IMAGE', 'postgres:{minor}'],
+    ['HOLDFAST_DRILL_RUN_AS_USER', '0'],
+    ['HOLDFAST_DRILL_RUN_AS_USER', 'root'],
+    ['HOLDFAST_SCALABLE_KINDS', 'rollouts'],
+    ['HOLDFAST_SCALABLE_KINDS', '{}'],
+    ['HOLDFAST_SCALABLE_KINDS', '[{"group":"","version":"v1","resource":"secrets","kind":"Secret"}]'],
+    ['HOLDFAST_SCALABLE_KINDS', '[{"group":"a.b","version":"v1","resource":"*","kind":"X"}]'],
+    ['HOLDFAST_SCALABLE_KINDS', '[{"group":"a.b","version":"v1","resource":"x/status","kind":"X"}]'],
+    ['HOLDFAST_SUSPEND_CRON_JOBS', 'yes'],
     ['HOLDFAST_RUNNER_IMAGE_PULL_POLICY', 'always'],
     ['HOLDFAST_RUNNER_RESOURCES', '{'],
     ['HOLDFAST_RUNNER_RESOURCES', '{"limits":{"memory":512}}'],

@@ -46,6 +46,26 @@ describe('metrics', () => {
     expect(text).not.toContain('database="b"');
   });
 
+  test('tell when a backup was last restored by a drill, and nothing of one that was only read back', async () => {
+    const verified = (database: string, level: 'ReadBack' | 'Restored', time: string): Backup => {
+      const complete = backup(database, '2026-11-20T00:00:00Z');
+      return { ...complete, status: { ...complete.status, verification: { level, time } } };
+    };
+    const { registry } = metricsOf({
+      backups: () => [
+        verified('a', 'Restored', '2026-11-22T06:00:00Z'),
+        verified('a', 'Restored', '2026-11-15T06:00:00Z'),
+        verified('b', 'ReadBack', '2026-11-23T06:00:00Z'),
+      ],
+    });
+    const name = 'holdfast_backup_last_drill_timestamp_seconds';
+    const text = await registry.getSingleMetricAsString(name);
+    expect(text).toContain(
+      `${name}{namespace="shop",host="pg",database="a"} ${Date.parse('2026-11-22T06:00:00Z') / 1000}`,
+    );
+    expect(text).not.toContain('database="b"');
+  });
+
   test('forget a database whose backups are gone', async () => {
     let backups = [backup('a', '2026-11-24T00:00:00Z')];
     const { registry } = metricsOf({ backups: () => backups });

@@ -4,7 +4,7 @@ import { firstNames } from '../../../src/runner/first-names.ts';
 import { terminationMessage } from '../../../src/runner/report.ts';
 
 const reported = (names: readonly string[]) =>
-  terminationMessage({ command: 'restore', ok: true, result: { previousDatabases: firstNames(names) } });
+  terminationMessage({ command: 'swap', ok: true, result: { previousDatabases: firstNames(names) } });
 
 test('a few names are all told', () => {
   expect(firstNames(['a', 'b'])).toEqual(['a', 'b']);

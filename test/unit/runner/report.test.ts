@@ -40,6 +40,26 @@ describe('a termination message', () => {
     expect(written.failure.message).toMatch(/^the beginning x+…$/);
   });
 
+  test('of a catalog fits, however hostile the manifest is', () => {
+    const name = 'n'.repeat(253);
+    const report: Report<'catalog'> = {
+      command: 'catalog',
+      ok: true,
+      result: {
+        manifestDigest: `sha256:${'a'.repeat(64)}`,
+        cluster: name,
+        namespace: name,
+        backup: { name, uid: '\u0000'.repeat(64) },
+        dataTime: '2026-11-24T12:00:00.000Z',
+        server: { engine: 'postgresql', version: '\u0000'.repeat(256) },
+        scope: 'Database',
+        verification: { level: 'ReadBack', time: '2026-11-24T12:00:00.000Z' },
+        database: '\u0000'.repeat(63),
+      },
+    };
+    expect(JSON.parse(terminationMessage(report))).toEqual(report);
+  });
+
   test('of a plan with more refusals than fit keeps the first ones and counts the others', () => {
     const refusals = [...Array(300).keys()].map((n) => ({
       reason: `Refusal${n}`,
@@ -54,6 +74,49 @@ describe('a termination message', () => {
       reason: 'MoreRefusals',
       message: `${300 - (kept.length - 1)} more; see the log of the Job`,
     });
+  });
+
+  test('of a plan with more warnings and notes than fit keeps the first ones and counts the others', () => {
+    const sentences = [...Array(300).keys()].map((n) => `${n} ${'ü'.repeat(200)}`);
+    const { result, ...plan } = planned([{ reason: 'R', message: 'm' }]) as Report<'plan'> & { ok: true };
+    const compatibility = [
+      { of: 'application', archive: 'v'.repeat(256), target: 'ü'.repeat(256), verdict: 'Fits' as const },
+    ];
+    const long = { ...plan, result: { ...result, warnings: sentences, notes: sentences, compatibility } };
+    const written = terminationMessage(long);
+    expect(Buffer.byteLength(written)).toBeLessThanOrEqual(4096);
+    const kept = JSON.parse(written).result as PlanResult;
+    expect(kept.refusals).toEqual([{ reason: 'R', message: 'm' }]);
+    for (const some of [kept.warnings ?? [], kept.notes ?? []]) {
+      expect(some[0]).toMatch(/^0 ü/);
+      expect(some.at(-1)).toBe(`${300 - (some.length - 1)} more; see the log of the Job`);
+    }
+  });
+
+  test('of a drill keeps what every check came to, whatever else has to go', () => {
+    const many = [...Array(32).keys()];
+    const report: Report<'drill'> = {
+      command: 'drill',
+      ok: true,
+      result: {
+        server: '17.6',
+        seconds: 5,
+        totals: { databases: 10, bytes: 1, tables: 2, rows: 3 },
+        databases: many.slice(0, 10).map((n) => ({ name: `${n}`.padEnd(63, 'ü'), bytes: 1, tables: 2, rows: 3 })),
+        largest: many.slice(0, 10).map((n) => ({ table: `${n}`.padEnd(195, 'ü'), rows: 3 })),
+        checks: many.map((n) => ({
+          name: `${n}`.padEnd(63, 'x'),
+          passed: n % 2 === 0,
+          ...(n % 2 === 0 ? {} : { found: 'y'.repeat(200) }),
+        })),
+        notes: ['z'.repeat(2000)],
+      },
+    };
+    const written = terminationMessage(report);
+    expect(Buffer.byteLength(written)).toBeLessThanOrEqual(4096);
+    const { result } = JSON.parse(written) as typeof report;
+    expect(result.checks.map(({ passed }) => passed)).toEqual(many.map((n) => n % 2 === 0));
+    expect(result.totals).toEqual(report.ok ? report.result.totals : undefined);
   });
 
   test('of a plan with a few long refusals keeps all of them', () => {

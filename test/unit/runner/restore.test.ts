@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import type { BackupResult, RestoreResult, RestoreTask } from '../../../src/api/task.ts';
+import type { BackupResult, SwapTask } from '../../../src/api/task.ts';
 import type { Manifest } from '../../../src/archive/manifest.ts';
 import { HoldfastError } from '../../../src/lib/errors.ts';
 import { type Outcome, runTask } from '../../../src/runner/run.ts';
 import { encodeManifest } from '../../../src/runner/stored-manifest.ts';
+import { loadAndSwap } from '../../support/restore-steps.ts';
 import { type RunnerWorld, runnerWorld } from '../../support/runner-world.ts';
 
 jest.setTimeout(60_000);
@@ -23,16 +24,17 @@ afterEach(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-const restore = (change: Partial<RestoreTask> = {}) => runTask(world.restoreTask(digest, change), world.context());
+const restore = (change: Partial<SwapTask> = {}) =>
+  loadAndSwap(world.restoreTask(digest, change), (step) => runTask(step, world.context()));
 
 function failureOf({ report }: Outcome) {
   if (report.ok) throw new Error('it succeeded');
   return { ...report.failure, retry: report.retry };
 }
 
-function resultOf({ report }: Outcome): RestoreResult {
+function resultOf({ report }: Outcome): unknown {
   if (!report.ok) throw new Error(report.failure.message);
-  return report.result as RestoreResult;
+  return report.result;
 }
 
 /** The scratch database was given up, and the loader never took what it got for all there is. */
@@ -57,7 +59,7 @@ const turned = (body: Buffer, at: number) => {
 describe('a restore that succeeds', () => {
   test('loads exactly what was dumped, then swaps', async () => {
     expect(resultOf(await restore())).toEqual({ previousDatabase: 'before' });
-    expect(world.server.calls).toEqual(['openTarget', 'createScratch', 'swap', 'close']);
+    expect(world.server.calls).toEqual(['openTarget', 'createScratch', 'close', 'openTarget', 'swap', 'close']);
     const [load] = world.server.loaded;
     expect(load?.whole).toBe(true);
     expect(load?.bytes.equals(world.database.content)).toBe(true);
@@ -89,6 +91,48 @@ describe('a restore that succeeds', () => {
     world.database.committed = true;
     expect(resultOf(await restore())).toEqual({ previousDatabase: 'before' });
     expect(world.server.calls).not.toContain('createScratch');
+  });
+});
+
+describe('checks', () => {
+  const ask = (sql: string, expect: string) => {
+    const { dropPrevious: _, ...base } = world.restoreTask(digest);
+    const checks = [
+      { name: 'first', sql, expect },
+      { name: 'second', sql: 'SELECT 1', expect: '1' },
+    ];
+    return runTask({ ...base, command: 'check', checks }, world.context());
+  };
+
+  test('that hold say so, and touch nothing', async () => {
+    world.database.answer = (sql) => (sql === 'SELECT 1' ? '1' : '42');
+    expect(resultOf(await ask('SELECT count(*) FROM t', '42'))).toEqual({
+      checks: [
+        { name: 'first', passed: true },
+        { name: 'second', passed: true },
+      ],
+    });
+    expect(world.server.calls).toEqual(['openTarget', 'ask', 'ask', 'close']);
+  });
+
+  test('that do not hold are a result with what was found, and the others are asked all the same', async () => {
+    world.database.answer = (sql) => {
+      if (sql === 'SELECT 1') return '1';
+      throw new HoldfastError('CheckInvalid', 'the check failed: relation "t" does not exist');
+    };
+    expect(resultOf(await ask('SELECT count(*) FROM t', '42'))).toEqual({
+      checks: [
+        { name: 'first', passed: false, found: 'the check failed: relation "t" does not exist' },
+        { name: 'second', passed: true },
+      ],
+    });
+  });
+
+  test('whose connection is lost are asked again later', async () => {
+    world.database.answer = () => {
+      throw new HoldfastError('DatabaseUnreachable', 'reset', { outlook: 'retry' });
+    };
+    expect(failureOf(await ask('SELECT 1', '1'))).toMatchObject({ reason: 'DatabaseUnreachable', retry: true });
   });
 });
 

@@ -59,6 +59,15 @@ describe('a task', () => {
     expect(() => parseTask(json)).toThrow(problem);
   });
 
+  test.each(['prod/../other/', '/prod/', 'prod/v1', '../', 'prod//v1/', 'prod/%2e%2e/', 'prod/\u0000/', ''])(
+    'of a catalog never leaves its folder: %j',
+    (folder) => {
+      const catalog = { command: 'catalog', store: task.store, folder: 'prod/v1/c/n/_manual/x/' };
+      expect(parseTask(JSON.stringify(catalog))).toEqual(catalog);
+      expect(() => parseTask(JSON.stringify({ ...catalog, folder }))).toThrow('/folder');
+    },
+  );
+
   test('is read from its file, and a missing file is told', async () => {
     const root = await mkdtemp(join(tmpdir(), 'holdfast-task-'));
     await expect(readTask(root)).rejects.toMatchObject({ reason: 'TaskInvalid' });

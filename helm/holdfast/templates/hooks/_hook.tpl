@@ -71,6 +71,9 @@ spec:
             - name: HOLDFAST_WATCH_NAMESPACES
               value: {{ join "," . | quote }}
             {{- end }}
+            {{- with include "holdfast.scalableEnv" $chart | trim }}
+            {{- . | nindent 12 }}
+            {{- end }}
           # A hook that failed for want of memory says nothing about why.
           resources:
             requests:
@@ -99,6 +102,17 @@ spec:
 - apiGroups: [apps]
   resources: [deployments/scale, statefulsets/scale]
   verbs: [get]
+{{- $restore := .Values.AsMap.restore | default dict }}
+{{- range $restore.scalableKinds }}
+- apiGroups: [{{ .group | quote }}]
+  resources: [{{ printf "%s/scale" .resource | quote }}]
+  verbs: [get]
+{{- end }}
+{{- if $restore.suspendCronJobs }}
+- apiGroups: [batch]
+  resources: [cronjobs]
+  verbs: [get]
+{{- end }}
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [list]

@@ -235,6 +235,13 @@ describe('a schedule', () => {
     ['that never comes is wrong', { schedule: '0 0 31 2 *' }, {}, 'never comes'],
     ['in no time zone is wrong', { timeZone: 'Mars/Base' }, {}, 'never comes in Mars/Base'],
     [
+      'whose last drill failed is wrong',
+      {},
+      { conditions: [condition('Drilled', 'False', 'DrillFailed')] },
+      'DrillFailed: Drilled is False',
+    ],
+    ['whose last drill restored its backup is well', {}, { conditions: [condition('Drilled', 'True')] }, undefined],
+    [
       'that is stalled says why',
       {},
       { conditions: [condition('Stalled', 'True', 'InvalidSchedule')] },

@@ -18,7 +18,7 @@ async function failureOf(saying: string): Promise<unknown> {
   await writeFile(pgRestore, `#!/bin/sh\ncat > /dev/null\necho 'pg_restore: error: ${saying}' >&2\nexit 1\n`, {
     mode: 0o755,
   });
-  const libpq = { env: {}, [Symbol.asyncDispose]: async () => {} };
+  const libpq = { env: {}, folder, [Symbol.asyncDispose]: async () => {} };
   const tools = { pgDump: '', pgRestore, version: '' };
   const program = load({ database: 'shop', tools, libpq, signal: new AbortController().signal });
   program.input.end('data');

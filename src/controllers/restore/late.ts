@@ -1,0 +1,164 @@
+/**
+ * Where a restore stands once the app is at rest: one run after the other works on the target, and the operator is the
+ * gate between them. Pure.
+ */
+import type { Restore } from '../../api/restore.ts';
+import type { CheckOutcome } from '../../api/task.ts';
+import type { Failure } from '../../lib/errors.ts';
+import { holdUpOf, isOver, type RunFacts, resultOf } from '../run-facts.ts';
+import { retryTime } from '../waiting.ts';
+import { contestFailure, startedAgain } from './contest.ts';
+import { fenceOf, loadRunOf, type RestoreFacts } from './facts.ts';
+import { quiesceIsOverdue, touchesLive, waitsFor } from './scaling.ts';
+import type { Loaded, RestoreState } from './state.ts';
+
+export function lateState(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState {
+  if (!isOver(run))
+    return failedAtWork(facts, run, now) ?? { state: AT_WORK[run.purpose as keyof typeof AT_WORK], run };
+  switch (run.purpose) {
+    case 'swap':
+      return afterSwap(facts, run, now);
+    case 'check':
+      return afterCheck(facts, run, now);
+    default:
+      return afterLoad(facts, run, now);
+  }
+}
+
+const AT_WORK = { load: 'loading', check: 'checking', swap: 'swapping' } as const;
+
+/** Why a run at work is given up. */
+function failedAtWork(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState | undefined {
+  const failure = contest(facts, run) ?? notStarted(run, now) ?? (isFencedOff(run, now) ? TOO_LATE : undefined);
+  return failure === undefined ? undefined : unknown(failure);
+}
+
+/** Beside what is live the work goes on while the app is taken down again; at what is live itself it does not. */
+function contest(facts: RestoreFacts, run: RunFacts): Failure | undefined {
+  return touchesLive(facts.restore, run) ? startedAgain(facts) : contestFailure(facts);
+}
+
+const unknown = (failure: Failure): RestoreState => ({ state: 'concluded', outcome: { result: 'Unknown', failure } });
+
+const failed = (failure: Failure): RestoreState => ({ state: 'concluded', outcome: { result: 'Failed', failure } });
+
+function isFencedOff(run: RunFacts, now: Date): boolean {
+  const fence = fenceOf(run);
+  return fence !== undefined && now > fence;
+}
+
+function afterLoad(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState {
+  const result = resultOf(run, 'load');
+  if (result === undefined) return concludedWithout(run);
+  if (result.live !== undefined) return { state: 'concluded', outcome: { result: 'Restored' } };
+  // The load Job may be gone before the swap Job is there, with its pod: then loading starts over, into a new scratch database.
+  if (run.task?.command !== 'load') return unknown(RUNNER_LOST);
+  const { checks = [] } = facts.restore.spec;
+  return checks.length > 0
+    ? (failedAtWork(facts, run, now) ?? { state: 'checkable', loaded: run.task, attempt: 1 })
+    : gate(facts, run, run.task, 1, now);
+}
+
+function afterCheck(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState {
+  const loaded = loadTaskOf(run);
+  if (loaded === undefined) return unknown(RUNNER_LOST);
+  const result = resultOf(run, 'check');
+  if (result === undefined) return repeat(facts, run, loaded, now) ?? concludedWithout(run);
+  const broken = result.checks.filter(({ passed }) => !passed);
+  if (broken.length > 0) return failed(checkFailed(facts.restore, broken));
+  return gate(facts, run, loaded, 1, now);
+}
+
+function afterSwap(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState {
+  if (resultOf(run, 'swap') !== undefined) return { state: 'concluded', outcome: { result: 'Restored' } };
+  const loaded = loadTaskOf(run);
+  return (loaded === undefined ? undefined : repeat(facts, run, loaded, now)) ?? concludedWithout(run);
+}
+
+/** Nothing goes live while a pod of the app runs, or after the fence. One that was started again meanwhile is waited for. */
+function gate(facts: RestoreFacts, run: RunFacts, loaded: Loaded, attempt: number, now: Date): RestoreState {
+  const failure = contestFailure(facts) ?? (isFencedOff(run, now) ? TOO_LATE : undefined);
+  if (failure !== undefined) return unknown(failure);
+  const waits = waitsFor(facts);
+  if (waits.length === 0) return { state: 'swappable', loaded, attempt };
+  return quiesceIsOverdue(facts, waits, now, run.ended) ?? { state: 'quiescing', waitsFor: waits };
+}
+
+/** The app is down meanwhile: what does not answer for longer than this is not waited for, and the live database is as it was. */
+const REPEAT_PATIENCE = 600_000;
+
+/** What ended before it began, since something did not answer, is tried again for a while: what was loaded is still there. */
+function repeat(facts: RestoreFacts, run: RunFacts, loaded: Loaded, now: Date): RestoreState | undefined {
+  const { report } = run;
+  if (report === undefined || report.ok || !report.retry) return undefined;
+  const { purpose } = run;
+  const first = facts.runs.find((each) => each.purpose === purpose)?.job?.created ?? run.job?.created;
+  const isPastPatience = first !== undefined && now.getTime() > first.getTime() + REPEAT_PATIENCE;
+  if (isPastPatience || isFencedOff(run, now)) return failed(report.failure);
+  const phase = purpose === 'check' ? 'Checking' : 'Swapping';
+  const retryAt = retryTime(loadRunOf(facts)?.ended?.toISOString(), run);
+  if (retryAt !== undefined && now < retryAt) return { state: 'pausing', phase, failure: report.failure, retryAt };
+  if (purpose === 'swap' || 'undone' in loaded) return gate(facts, run, loaded, run.attempt + 1, now);
+  return { state: 'checkable', loaded, attempt: run.attempt + 1 };
+}
+
+/** What the load was told, from what a later run was told; of an undo, which loads nothing, what its swap was told. */
+function loadTaskOf({ task }: RunFacts): Loaded | undefined {
+  if (task?.command === 'load') return task;
+  if (task?.command === 'check') {
+    const { checks: _, ...base } = task;
+    return { ...base, command: 'load' };
+  }
+  if (task?.command !== 'swap') return undefined;
+  const { dropPrevious: _, ...base } = task;
+  return 'undone' in base ? base : { ...base, command: 'load' };
+}
+
+function checkFailed(restore: Restore, broken: readonly CheckOutcome[]): Failure {
+  const told = broken.map(({ name, found }) => {
+    const expected = restore.spec.checks?.find((check) => check.name === name)?.expect;
+    return `${name} (${found === undefined ? 'not as expected' : `expected ${expected}, found ${found}`})`;
+  });
+  const kept = restore.spec.keepScratch === true;
+  return {
+    reason: 'CheckFailed',
+    message: `The restored database is not what was wanted, so it did not go live: ${told.join('; ')}`,
+    hint: kept
+      ? 'It is kept under the name in status.scratchDatabase: look, then drop it. Restore from another backup, or correct the check.'
+      : 'Restore from another backup, or correct the check; with keepScratch: true the restored database stays for a look.',
+  };
+}
+
+/** The app is down meanwhile, so a pod that does not start (a quota, an image, no node) is not waited for until the fence. */
+const LOAD_START_PATIENCE = 300_000;
+
+function notStarted(run: RunFacts, now: Date): Failure | undefined {
+  if (run.started || run.job === undefined || now.getTime() < run.job.created.getTime() + LOAD_START_PATIENCE)
+    return undefined;
+  return (
+    holdUpOf(run, now) ?? {
+      reason: 'PodNotStarted',
+      message: "The runner's pod was not started.",
+      hint: `kubectl describe job ${run.name} tells why.`,
+    }
+  );
+}
+
+const TOO_LATE: Failure = {
+  reason: 'DeadlineExceeded',
+  message:
+    'The runner did not end in time: it loads too slowly, or its node is cut off. It may not touch the live database any more.',
+  hint: 'Give spec.activeDeadlineSeconds a larger value in a new Restore, or look at the node of its pod.',
+};
+
+const RUNNER_LOST: Failure = {
+  reason: 'RunnerLost',
+  message: 'The runner ended without a report.',
+  hint: 'kubectl describe job tells more.',
+};
+
+/** The runner reports a failure only when nothing went live; without a report both are possible. */
+function concludedWithout({ report, trouble }: RunFacts): RestoreState {
+  if (report !== undefined && !report.ok) return failed(report.failure);
+  return unknown(trouble ?? RUNNER_LOST);
+}

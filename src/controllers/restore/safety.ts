@@ -1,0 +1,219 @@
+/** What a restore with `onConflict: Replace` saves before it touches anything: the database as it is now, as a Backup. Pure. */
+import type { Backup, NewBackup } from '../../api/backup.ts';
+import { isTrue } from '../../api/conditions.ts';
+import { isForced } from '../../api/force.ts';
+import { API_VERSION } from '../../api/meta.ts';
+import { ANNOTATIONS, LABELS, MANAGED_BY, safetyBackupName } from '../../api/names.ts';
+import { addressOf, type PostgresqlSource, type PostgresqlTls } from '../../api/postgresql.ts';
+import { selectionOf } from '../../api/postgresql-selection.ts';
+import type { Restore, RestoreStatus } from '../../api/restore.ts';
+import type { PlanResult, ServerAccess } from '../../api/task.ts';
+import { parseDuration } from '../../lib/duration.ts';
+import type { Failure } from '../../lib/errors.ts';
+import { stableJson } from '../../lib/stable-json.ts';
+import type { RestoreFacts } from './facts.ts';
+
+/** Somebody waits for the restore: what does not get going soon is a refusal, and a person decides. */
+const START_DEADLINE = '10m';
+
+/** What the last attempt may need beyond its deadline: its pod to end, and a look at what it left in the store. */
+const GRACE = 600_000;
+
+const LOAD_SECONDS = 86_400;
+
+export type SafetyFacts = Pick<RestoreFacts, 'restore' | 'source' | 'backup' | 'target' | 'safetyBackup'>;
+
+/** Whether what is live may be replaced. */
+export type Safety =
+  /** There is nothing to save, or somebody takes it on himself that nothing is saved. */
+  | { readonly safety: 'needless' }
+  | { readonly safety: 'savable'; readonly backup: NewBackup; readonly until: Date }
+  | { readonly safety: 'saving'; readonly backup: Backup; readonly until: Date }
+  | { readonly safety: 'saved' }
+  | { readonly safety: 'refused'; readonly failure: Failure };
+
+/** `planned`: when the look at the target came to its end. */
+export function safetyOf(facts: SafetyFacts, plan: PlanResult, planned: Date, now: Date): Safety {
+  const found = judged(facts, plan, planned, now);
+  return found.safety === 'refused' && isForced('SafetyBackup', facts.restore.spec.force)
+    ? { safety: 'needless' }
+    : found;
+}
+
+function judged(facts: SafetyFacts, plan: PlanResult, planned: Date, now: Date): Safety {
+  const { restore, safetyBackup: found } = facts;
+  const wanted = isWanted(restore) && hasContent(plan) ? safetyBackupOf(facts) : undefined;
+  if (wanted === undefined) return { safety: 'needless' };
+  const noted = restore.status?.safetyBackup;
+  // Whoever deletes it from here on has had it.
+  if (noted?.time !== undefined) return { safety: 'saved' };
+  if (noted !== undefined && noted.uid !== found?.metadata.uid) return refused(GONE);
+  if (found === undefined) {
+    const until = new Date(planned.getTime() + parseDuration(START_DEADLINE));
+    // An operator that was away for longer has not tried yet.
+    const tried = restore.status?.phase === 'SafetyBackup' ? restore.status.failure : undefined;
+    return tried === undefined || now < until ? { safety: 'savable', backup: wanted, until } : refused(tried);
+  }
+  return isOurs(found, wanted) ? progressOf(found, now) : refused(somebodyElses(found));
+}
+
+function progressOf(found: Backup, now: Date): Safety {
+  const { status, metadata, spec } = found;
+  if (isTrue(status?.conditions, 'Complete')) return { safety: 'saved' };
+  if (isTrue(status?.conditions, 'Failed')) return refused(status?.failure ?? UNSAID);
+  const seconds = spec.activeDeadlineSeconds ?? LOAD_SECONDS;
+  const until = new Date(
+    Date.parse(metadata.creationTimestamp) + parseDuration(START_DEADLINE) + seconds * 1000 + GRACE,
+  );
+  return now < until ? { safety: 'saving', backup: found, until } : refused(status?.failure ?? TOO_SLOW);
+}
+
+const GONE: Failure = { reason: 'BackupDeleted', message: 'Somebody deleted it before it was Complete.' };
+const UNSAID: Failure = { reason: 'Failed', message: 'It does not say why.' };
+const TOO_SLOW: Failure = { reason: 'DeadlineExceeded', message: 'It did not come to its end in time.' };
+
+function somebodyElses({ metadata }: Backup): Failure {
+  return {
+    reason: 'AdoptionRefused',
+    message: `A Backup "${metadata.name}" is there already, and it is not one of this Restore.`,
+    hint: 'Delete it.',
+  };
+}
+
+function refused({ reason, message, hint }: Failure): Safety {
+  const without =
+    'To go on without, make a Restore with force: [SafetyBackup]: what is live now is then kept as the previous database only, for as long as keepPrevious says.';
+  const failure: Failure = {
+    reason: 'SafetyBackup',
+    message: `The database as it is now could not be saved, so nothing was touched. ${reason}: ${message}`,
+    hint: hint === undefined ? without : `${hint} Then make a new Restore. ${without}`,
+  };
+  return { safety: 'refused', failure };
+}
+
+/** What an undo replaces is kept, and an undo of the undo brings it back. */
+function isWanted({ spec }: Restore): boolean {
+  return spec.safetyBackup !== false && spec.onConflict === 'Replace' && spec.from.previousOf === undefined;
+}
+
+function hasContent({ databaseExists, objects }: PlanResult): boolean {
+  return databaseExists && objects > 0;
+}
+
+/** The refusal that `force: [SafetyBackup]` takes on, once it has come to that. */
+export function forcedSafety({
+  restore,
+  safetyBackup: found,
+}: Pick<SafetyFacts, 'restore' | 'safetyBackup'>): readonly Failure[] {
+  if (!isForced('SafetyBackup', restore.spec.force) || !isTrue(found?.status?.conditions, 'Failed')) return [];
+  const { reason, message } = found?.status?.failure ?? UNSAID;
+  return [{ reason: 'SafetyBackup', message: `The database as it is now could not be saved. ${reason}: ${message}` }];
+}
+
+/** What the plan says about it, in a sentence. An undo says nothing: what it replaces is what it can bring back. */
+export function safetyNotes(facts: SafetyFacts, plan: PlanResult): readonly string[] {
+  const { restore, source, safetyBackup: found } = facts;
+  if (!isWanted(restore) || source.choice !== 'pinned') return [];
+  if (!plan.databaseExists) return ['nothing is saved beforehand: there is no live database'];
+  if (!hasContent(plan)) return ['nothing is saved beforehand: the live database is empty'];
+  const name = safetyBackupName(restore.metadata);
+  if (isForced('SafetyBackup', restore.spec.force) && isTrue(found?.status?.conditions, 'Failed'))
+    return [`what is live now is not saved: Backup ${name} failed, and force: [SafetyBackup] goes on without`];
+  return [`what is live now is saved first, as Backup ${name}`];
+}
+
+/** What the status keeps of it: the UID is what lets the Backup work under the lock of this restore. */
+export function notedSafetyBackup({
+  restore,
+  safetyBackup: found,
+}: Pick<SafetyFacts, 'restore' | 'safetyBackup'>): Pick<RestoreStatus, 'safetyBackup'> {
+  const noted = restore.status?.safetyBackup;
+  if (found === undefined || noted?.time !== undefined) return {};
+  const { name, uid, labels } = found.metadata;
+  if (labels?.[LABELS.owner] !== restore.metadata.uid || (noted !== undefined && noted.uid !== uid)) return {};
+  const time = isTrue(found.status?.conditions, 'Complete') ? found.status?.completionTime : undefined;
+  return { safetyBackup: { name, uid, ...(time === undefined ? {} : { time }) } };
+}
+
+/**
+ * No owner reference: it outlives its Restore, until a person deletes it. No label of a schedule: no retention counts it.
+ * Undefined where nobody knows any more what is restored, and so where the archive should go.
+ */
+function safetyBackupOf({ restore, source, backup, target }: SafetyFacts): NewBackup | undefined {
+  if (source.choice !== 'pinned' || target === undefined) return undefined;
+  const { metadata, spec } = restore;
+  const { keyRef, compression } = backup?.spec ?? {};
+  return {
+    apiVersion: API_VERSION,
+    kind: 'Backup',
+    metadata: {
+      name: safetyBackupName(metadata),
+      namespace: metadata.namespace,
+      labels: { [LABELS.managedBy]: MANAGED_BY, [LABELS.owner]: metadata.uid },
+      annotations: { [ANNOTATIONS.restore]: metadata.name },
+    },
+    spec: {
+      source: { postgresql: sourceOf(target) },
+      storeRef: { name: source.source.store },
+      ...(keyRef === undefined ? {} : { keyRef }),
+      ...(compression === undefined ? {} : { compression }),
+      ...applicationOf(backup),
+      startDeadline: START_DEADLINE,
+      activeDeadlineSeconds: spec.activeDeadlineSeconds ?? LOAD_SECONDS,
+    },
+  };
+}
+
+/** The same app. Which version of it wrote what is live nobody says: spec.application of the Restore tells the one that will run on what is restored. */
+function applicationOf(backup: Backup | undefined): Pick<NewBackup['spec'], 'application'> {
+  const { version: _, ...application } = backup?.spec.application ?? {};
+  return Object.keys(application).length === 0 ? {} : { application };
+}
+
+/** All of the restore's target, as its role sees it: what the restored Backup left out of its own source counts nothing here. */
+function sourceOf({ host, port, database, maintenanceDatabase, ...entry }: ServerAccess): PostgresqlSource {
+  const { credentials, tls, authentication } = entry;
+  const { secret, ...keys } = credentials;
+  return {
+    host,
+    port,
+    ...(database === undefined ? { scope: 'Instance' } : { database }),
+    maintenanceDatabase,
+    credentials: { secretRef: { name: secret, ...('uriKey' in keys ? { uriKey: keys.uriKey } : keys) } },
+    ...(tls === undefined ? {} : { tls: tlsOf(tls) }),
+    ...(authentication === undefined ? {} : { authentication: [...authentication] }),
+  };
+}
+
+function tlsOf({ mode, authorities, clientCertificate }: PostgresqlTls): NonNullable<PostgresqlSource['tls']> {
+  return {
+    mode,
+    ...(authorities === undefined ? {} : { caSecretRef: { name: authorities.secret, key: authorities.key } }),
+    ...(clientCertificate === undefined
+      ? {}
+      : {
+          clientCertSecretRef: {
+            name: clientCertificate.secret,
+            certKey: clientCertificate.certificateKey,
+            keyKey: clientCertificate.privateKeyKey,
+          },
+        }),
+  };
+}
+
+/** A name anybody may take, and write a label beside it: what counts is that it saves what is wanted, where it is wanted. */
+function isOurs(found: Backup, wanted: NewBackup): boolean {
+  return (
+    found.metadata.labels?.[LABELS.owner] === wanted.metadata.labels?.[LABELS.owner] && kept(found) === kept(wanted)
+  );
+}
+
+function kept({ spec }: Pick<Backup, 'spec'>): string {
+  const { source, storeRef, keyRef } = spec;
+  return stableJson([
+    addressOf(source.postgresql),
+    selectionOf(source.postgresql) ?? {},
+    storeRef.name,
+    keyRef?.name ?? '',
+  ]);
+}

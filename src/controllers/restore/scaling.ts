@@ -1,0 +1,161 @@
+/**
+ * How an app is kept at zero for a restore, and brought back. Pure.
+ *
+ * The Lease of a workload is lock and memory at once, and it is written before the count is touched:
+ *
+ * - created with the count to return to; then the count goes to zero; then `at-zero` is noted;
+ * - `at-zero` noted and a count above zero: somebody else wrote it since. Theirs is remembered, `at-zero` is taken off, the
+ *   contest is counted, all in one write; then the count goes to zero again, and `at-zero` is noted again.
+ *
+ * A crash after the first write leaves a workload that still has to go to zero, and it goes without being counted twice; a
+ * crash after the second leaves one at zero without the note, and the next look writes it.
+ */
+import { instant } from '../../api/conditions.ts';
+import { ANNOTATIONS, scaleLeaseName } from '../../api/names.ts';
+import type { Restore, Workload } from '../../api/restore.ts';
+import { isCronJob, workloadTitle } from '../../api/workloads.ts';
+import { formatDuration, parseDuration } from '../../lib/duration.ts';
+import type { Failure } from '../../lib/errors.ts';
+import type { Action } from '../action.ts';
+import { claimOn, countAnnotation, type LeaseFacts, releaseOf, scaleLease } from '../leases.ts';
+import type { RunFacts } from '../run-facts.ts';
+import { contestEvent, isAwake, type Scaled, writerOf } from './contest.ts';
+import { holderOf, takenWorkloads } from './facts.ts';
+import type { FoundWorkload, WorkloadFacts } from './workload-facts.ts';
+
+/** What is not at rest yet, in words; empty: the live database may be touched. */
+export function waitsFor(facts: Scaled): string[] {
+  const taken = takenWorkloads(facts);
+  return facts.workloads.flatMap(({ workload, found }) => {
+    const lease = taken.find((other) => other.workload === workload)?.lease;
+    if (found !== undefined && (lease?.atZero === undefined || found.replicas > 0))
+      return [`${workloadTitle(workload)} to be ${isCronJob(workload) ? 'suspended' : 'scaled down'}`];
+    return [
+      ...(found?.jobs ?? []).map((job) => `Job ${job} to end`),
+      ...(found?.pods ?? []).map((pod) => `pod ${pod} to be gone`),
+    ];
+  });
+}
+
+/** Takes to zero what is not there, for the first time or again. Empty once every count is zero and noted so. */
+export function takeDown(facts: Scaled, now: Date): Action[] {
+  return facts.workloads.flatMap((each) => downward(facts, each, now));
+}
+
+function downward(facts: Scaled, each: WorkloadFacts, now: Date): Action[] {
+  const { workload, found, lease } = each;
+  if (found === undefined) return [];
+  const claim = claimOn(lease, holderOf(facts.restore));
+  if (claim.claim === 'busy') return [];
+  if (claim.claim !== 'held' || lease === undefined) {
+    const stale = claim.claim === 'stale' ? [releaseOf(claim.lease)] : [];
+    return [...stale, ...claimed(facts, each, found), ...toZero(facts, each, found, now)];
+  }
+  if (found.replicas === 0) return lease.atZero === undefined ? [noteAtZero(facts, workload, now)] : [];
+  if (lease.atZero !== undefined) return [...remember(facts, each, found, lease), ...toZero(facts, each, found, now)];
+  const count = countAnnotation(workload, found.replicas);
+  const remembered = lease.replicas === found.replicas ? [] : [annotated(facts, workload, count)];
+  return [...remembered, ...toZero(facts, each, found, now)];
+}
+
+function claimed(facts: Scaled, { workload, resource }: WorkloadFacts, found: FoundWorkload): Action[] {
+  if (resource === undefined) return [];
+  const replicas = found.replicas === 0 ? lostCount(facts, workload) : found.replicas;
+  return [{ action: 'createLease', lease: scaleLease(workload, resource, replicas, holderOf(facts.restore)) }];
+}
+
+/** Somebody removed the Lease of a workload that we have at zero: our status still has the count. */
+function lostCount({ restore }: Scaled, workload: Workload): number {
+  const { kind, name } = workload;
+  const entry = restore.status?.scaledWorkloads?.find((each) => each.kind === kind && each.name === name);
+  return entry === undefined || entry.restored ? 0 : entry.replicas;
+}
+
+function toZero(facts: Scaled, each: WorkloadFacts, found: FoundWorkload, now: Date): Action[] {
+  const scale = found.replicas === 0 ? [] : scaledTo(facts, each, found, 0);
+  return [...scale, noteAtZero(facts, each.workload, now)];
+}
+
+function scaledTo(facts: Scaled, each: WorkloadFacts, found: FoundWorkload, replicas: number): Action[] {
+  const { workload, resource } = each;
+  const { uid, resourceVersion } = found;
+  const version = { namespace: facts.restore.metadata.namespace, name: workload.name, uid, resourceVersion };
+  if (isCronJob(workload)) return [{ action: 'suspend', ...version, suspend: replicas === 0 }];
+  return resource === undefined ? [] : [{ action: 'scale', resource, ...version, replicas }];
+}
+
+function annotated(facts: Scaled, workload: Workload, annotations: Record<string, string | undefined>): Action {
+  const { namespace, uid } = facts.restore.metadata;
+  return { action: 'annotateLease', namespace, name: scaleLeaseName(workload), holderUid: uid, annotations };
+}
+
+function noteAtZero(facts: Scaled, workload: Workload, now: Date): Action {
+  return annotated(facts, workload, { [ANNOTATIONS.atZero]: instant(now) });
+}
+
+/** The value that somebody else wrote is theirs to have back; whether it was meant to be so, we cannot know. */
+function remember(facts: Scaled, each: WorkloadFacts, found: FoundWorkload, lease: LeaseFacts): Action[] {
+  const contests = (lease.contests ?? 0) + 1;
+  const lines = {
+    ...countAnnotation(each.workload, found.replicas),
+    [ANNOTATIONS.atZero]: undefined,
+    [ANNOTATIONS.contests]: String(contests),
+    [ANNOTATIONS.contestedBy]: writerOf(found),
+  };
+  // The first time the condition appears, which is an event by itself.
+  const isKnown = facts.restore.status?.conditions?.some(({ type }) => type === 'ScaleContested') === true;
+  const told = isKnown ? [contestEvent(each.workload, found, contests)] : [];
+  return [annotated(facts, each.workload, lines), ...told];
+}
+
+/** `since`: when something else began to wait for the app to be at rest, where that was later than the app's going to zero. */
+export function quiesceIsOverdue(
+  facts: Scaled,
+  waits: readonly string[],
+  now: Date,
+  since?: Date,
+):
+  | { readonly state: 'concluded'; readonly outcome: { readonly result: 'Failed'; readonly failure: Failure } }
+  | undefined {
+  const down = takenWorkloads(facts).flatMap(({ lease }) => (lease.atZero ?? lease.acquired)?.getTime() ?? []);
+  const timeout = parseDuration(facts.restore.spec.scaleDown?.timeout ?? '10m');
+  if (down.length === 0 || now.getTime() < Math.max(...down, since?.getTime() ?? 0) + timeout) return undefined;
+  const failure: Failure = {
+    reason: 'QuiesceTimeout',
+    message: `The app was not at rest within ${formatDuration(timeout)}: still waiting for ${waits.join(', ')}.`,
+    hint: 'A pod that does not end holds on to a finalizer, a long grace period or a lost node: kubectl describe pod tells. Or give scaleDown.timeout more.',
+  };
+  return { state: 'concluded', outcome: { result: 'Failed', failure } };
+}
+
+/** Whether a run works on the live database itself, and not beside it. */
+export function touchesLive({ status }: Restore, { purpose }: RunFacts): boolean {
+  return purpose === 'swap' || status?.plan?.inPlace === true;
+}
+
+/**
+ * Back to the remembered count, then the Lease goes. A count that is not zero any more is somebody's wish since, and
+ * stays. A crash between the two leaves a Lease and a count that is right: the next look removes the Lease.
+ */
+export function bringBack(facts: Scaled): { readonly actions: Action[]; readonly trouble?: Failure } {
+  const taken = takenWorkloads(facts);
+  const actions = taken.flatMap((each): Action[] => {
+    const { found, lease } = each;
+    // It may be at zero: the Lease that knows its count must not go.
+    if (each.refused !== undefined) return [];
+    const replicas = lease.replicas ?? 0;
+    const isAsleep = found !== undefined && !isAwake(found) && replicas > 0;
+    return [...(isAsleep ? scaledTo(facts, each, found, replicas) : []), releaseOf(lease)];
+  });
+  const lost = facts.workloads.flatMap((each) => withoutLease(facts, each));
+  const trouble = taken.find(({ refused }) => refused !== undefined)?.refused;
+  return { actions: [...actions, ...lost], ...(trouble === undefined ? {} : { trouble }) };
+}
+
+/** Somebody removed the Lease and left the app at zero. */
+function withoutLease(facts: Scaled, each: WorkloadFacts): Action[] {
+  const { found, lease, workload } = each;
+  const replicas = lostCount(facts, workload);
+  if (lease !== undefined || found === undefined || isAwake(found) || replicas === 0) return [];
+  return scaledTo(facts, each, found, replicas);
+}

@@ -1,0 +1,36 @@
+/**
+ * Loads an archive beside what is live, or adds it to what is live. A failure changes nothing of the live databases, and ends
+ * with what was made for it gone.
+ */
+import { standing } from '../api/force.ts';
+import type { LoadResult, LoadTask, ObjectsOutcome } from '../api/task.ts';
+import type { RunnerContext } from './context.ts';
+import { toldOf } from './objects.ts';
+import { alreadyLive, refusal, undo } from './restore-ending.ts';
+import { type OpenRestore, openRestore } from './restore-target.ts';
+
+export async function load(task: LoadTask, context: RunnerContext): Promise<LoadResult> {
+  await using restore = await openRestore(task, context);
+  const { target, login } = restore;
+  const job = { task, context, login };
+  const { notes = [], alreadyRestored, refusals, inPlace = false } = await target.plan();
+  for (const note of notes) context.log.info(note);
+  if (alreadyRestored) return { live: await alreadyLive(job, target) };
+  const inTheWay = standing(refusals, task.force);
+  if (inTheWay.length > 0) throw refusal(inTheWay);
+  try {
+    if (inPlace) return { live: { objects: await add(restore, context) } };
+    await restore.load();
+    return {};
+  } catch (caught) {
+    return { live: await undo(job, target, caught) };
+  }
+}
+
+async function add(restore: OpenRestore, { log }: RunnerContext): Promise<ObjectsOutcome> {
+  const report = await restore.addTo();
+  for (const label of report.added) log.info({ object: label }, 'added');
+  for (const label of report.kept) log.info({ object: label }, 'was there and stayed');
+  for (const label of report.replaced) log.info({ object: label }, 'replaced');
+  return toldOf(report);
+}
