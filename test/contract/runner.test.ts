@@ -526,20 +526,28 @@ describe('a backup', () => {
     const task = backupTask(await newDatabase(60), { compressionLevel: 19 });
     const running = await startRunner(task, { secrets: secrets() });
     let seen = '';
-    await until(async () => (await childrenNamed(running.child.pid ?? 0, 'pg_dump')).length > 0);
-    for (const name of ['pg_dump', 'zstd', 'node']) {
-      for (const pid of name === 'node' ? [running.child.pid] : await childrenNamed(running.child.pid ?? 0, name)) {
-        seen += await readFile(`/proc/${pid}/cmdline`, 'utf8');
-        seen += await readFile(`/proc/${pid}/environ`, 'utf8');
-      }
-    }
-    expect(seen).toContain('pg_dump');
+    await until(async () => {
+      seen = await tracesOf(running.child.pid ?? 0);
+      return seen.includes('pg_dump\0--format') && seen.includes('zstd');
+    }).catch((caught: unknown) => {
+      running.child.kill('SIGTERM');
+      throw caught;
+    });
     running.child.kill('SIGTERM');
     const run = await running.ended;
     const said = `${seen}${run.log}${JSON.stringify(run.report)}`;
     for (const secret of [CANARY, store.secretAccessKey, 'AGE-SECRET-KEY']) expect(said).not.toContain(secret);
   });
 });
+
+/** Arguments and environment of a runner and of its programs, of which some are gone within a moment. */
+async function tracesOf(runner: number): Promise<string> {
+  const pids = [runner, ...(await childrenNamed(runner, 'pg_dump')), ...(await childrenNamed(runner, 'zstd'))];
+  const traces = pids.flatMap((pid) =>
+    ['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
+  );
+  return (await Promise.all(traces)).join('\n');
+}
 
 describe('a plan', () => {
   let backup: Awaited<ReturnType<typeof backedUp>>;

@@ -96,8 +96,13 @@ export function progressStatus(facts: RestoreFacts, progress: Progress, now: Dat
 
 export function concludedStatus(facts: RestoreFacts, outcome: Conclusion, now: Date): RestoreStatus {
   const own: RestoreStatus = { phase: 'Resuming', outcome: { ...outcome, time: instant(now) }, ...refusedPlan(facts) };
-  const story = isDrill(facts.restore) ? { reason: 'Ending', message: 'the drill has ended' } : STORIES.Resuming;
-  return compose(facts, now, own, inProgress(story));
+  return compose(facts, now, own, inProgress(endOf(facts)));
+}
+
+function endOf(facts: RestoreFacts): { readonly reason: string; readonly message: string } {
+  if (isDrill(facts.restore)) return { reason: 'Ending', message: 'the drill has ended' };
+  if (takenWorkloads(facts).length > 0) return STORIES.Resuming;
+  return { ...STORIES.Resuming, message: 'no app is at zero; what is left of the restore goes' };
 }
 
 /** Where the plan is the last word, it is told with the outcome. */
