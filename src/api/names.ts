@@ -23,6 +23,9 @@ export const LABELS = {
 
 export const MANAGED_BY = 'holdfast';
 
+/** What a Job was for that, until 0.2.0, loaded and swapped: in its label and in its name. */
+export const FORMER_LOAD = 'restore';
+
 export const ANNOTATIONS = {
   /** On a scale Lease: the replica count to return to. */
   replicas: 'holdfast.dev/replicas',

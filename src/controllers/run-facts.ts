@@ -1,6 +1,6 @@
 /** What Jobs and their pods tell of the runs that were made for one object of ours. Pure. */
 import type { ContainerStatus, Job, JobCondition, Pod } from '../api/kubernetes.ts';
-import { LABELS } from '../api/names.ts';
+import { FORMER_LOAD, LABELS } from '../api/names.ts';
 import { type Command, EXIT_CODES, type Report, type ResultOf, TASK_ANNOTATION, type Task } from '../api/task.ts';
 import type { Failure } from '../lib/errors.ts';
 import type { Purpose } from '../manifests/runner-job.ts';
@@ -50,13 +50,20 @@ const COMMAND_OF: Readonly<Record<Purpose, Command>> = {
   drill: 'drill',
 };
 
+/**
+ * Until 0.2.0 one Job loaded and swapped. One that is at work while the operator is upgraded is waited for as a swap is; its
+ * report is of no command of today, so what it came to is asked of the database.
+ */
+const FORMER: Readonly<Record<string, Purpose>> = { [FORMER_LOAD]: 'swap' };
+
 /** Every run of one owner, oldest attempt first. */
 export function runFacts(jobs: readonly Job[], pods: readonly Pod[]): RunFacts[] {
   const runs = new Map<string, { purpose: Purpose; attempt: number; job?: Job; pods: Pod[] }>();
   const runOf = (object: Job | Pod) => {
-    const purpose = object.metadata.labels?.[LABELS.command];
+    const label = object.metadata.labels?.[LABELS.command] ?? '';
+    const purpose = FORMER[label] ?? label;
     const attempt = Number(object.metadata.labels?.[LABELS.attempt]);
-    if (purpose === undefined || !(purpose in COMMAND_OF) || !Number.isInteger(attempt)) return undefined;
+    if (!Object.hasOwn(COMMAND_OF, purpose) || !Number.isInteger(attempt)) return undefined;
     const key = `${purpose}/${attempt}`;
     const run = runs.get(key) ?? { purpose: purpose as Purpose, attempt, pods: [] };
     runs.set(key, run);

@@ -6,6 +6,7 @@ import { eventObject } from './event.ts';
 import type { Http } from './http.ts';
 import { KIND, type KindRef, kindOf } from './kinds.ts';
 import { collectionPath, objectPath } from './paths.ts';
+import { withoutUndeclared } from './undeclared.ts';
 
 /** The API server's own default of a page that neither strains it nor takes long to parse. */
 const PAGE_SIZE = 500;
@@ -41,7 +42,20 @@ export class KubeCluster implements Cluster {
   }
 
   // A resourceVersion is given to one version of one object only, so it stands for the uid too, which nobody compares here.
-  applyStatus<T extends KubeObject>(kind: KindRef<T>, seen: Version, status: object): Promise<T> {
+  async applyStatus<T extends KubeObject>(kind: KindRef<T>, seen: Version, status: object): Promise<T> {
+    // The API server names one field at a time.
+    for (let declared = status; ; ) {
+      try {
+        return await this.patchStatus(kind, seen, declared);
+      } catch (caught) {
+        const less = withoutUndeclared(declared, caught);
+        if (less === undefined) throw caught;
+        declared = less;
+      }
+    }
+  }
+
+  private patchStatus<T extends KubeObject>(kind: KindRef<T>, seen: Version, status: object): Promise<T> {
     const { apiVersion, kind: name } = kind;
     return this.write<T>('PATCH', objectPath(kind, seen, 'status'), {
       query: { fieldManager: FIELD_MANAGER, force: 'true' },

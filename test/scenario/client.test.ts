@@ -168,6 +168,13 @@ describe('a status', () => {
     expect(second.status).toEqual({ observedGeneration: -1, phase: 'Loading', jobName: 'theirs' });
   });
 
+  test('leaves out what the kind in the cluster does not have, since it is older than this operator', async () => {
+    const restore = await newRestore();
+    const status = { ofTomorrow: 1, phase: 'Pending', alsoOfTomorrow: { a: [2] } };
+    const applied = await cluster.applyStatus(KIND.restore, versionOf(restore), status);
+    expect(applied.status).toEqual({ observedGeneration: -1, phase: 'Pending' });
+  });
+
   test('of an object that was changed since, was made anew or is gone is refused', async () => {
     const restore = await newRestore();
     await cluster.applyStatus(KIND.restore, versionOf(restore), { phase: 'Pending' });

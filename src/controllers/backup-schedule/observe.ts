@@ -1,7 +1,7 @@
 import type { BackupSchedule, BackupScheduleStatus } from '../../api/backup-schedule.ts';
 import { isTrue } from '../../api/conditions.ts';
 import { ANNOTATIONS, LABELS, scheduleLabel } from '../../api/names.ts';
-import type { Restore } from '../../api/restore.ts';
+import { isDrill, type Restore } from '../../api/restore.ts';
 import { KIND } from '../../kube/kinds.ts';
 import type { Controller } from '../controller.ts';
 import { wantedBackups } from '../restore/wanted.ts';
@@ -23,7 +23,8 @@ export const backupScheduleController: Controller<BackupSchedule, BackupSchedule
       children,
       drills: stores.restores
         .list(namespace)
-        .filter(({ metadata }) => metadata.labels?.[LABELS.owner] === uid)
+        // A copy with another target bears the label too, and is nobody's to remove.
+        .filter((restore) => restore.metadata.labels?.[LABELS.owner] === uid && isDrill(restore))
         .toSorted((a, b) => a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp)),
       wanted: wantedBackups(stores.restores.list(namespace).filter(isUnderWay), stores.backups.list(namespace)),
       stores: new Map(stores.backupStores.list(namespace).map((store) => [store.metadata.name, store])),

@@ -65,8 +65,10 @@ export function contestFailure(facts: Scaled): Failure | undefined {
   return insisted.length === 0 ? undefined : failure(insisted, [`It had gone back to zero ${CONTESTS} times.`]);
 }
 
-/** Whatever touches the live database itself ends at the first pod, or the first count, that is there again. */
+/** Whatever touches the live database itself ends at the first pod, or the first count, that is there again, or that we may not see. */
 export function startedAgain(facts: Scaled): Failure | undefined {
+  const unseen = facts.workloads.flatMap(({ refused }) => refused ?? [])[0];
+  if (unseen !== undefined) return unseen;
   const awake = facts.workloads.filter(
     ({ found }) => found !== undefined && (isAwake(found) || found.pods.length > 0 || (found.jobs ?? []).length > 0),
   );

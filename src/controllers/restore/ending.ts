@@ -26,6 +26,9 @@ export type EndingStep =
 /** How long a target that does not answer may keep a restore from its end: the app is up again, only scratch is left. */
 const CLEANUP_PATIENCE = 300_000;
 
+/** Of a Restore that somebody deletes, and whose clean-up nobody lets us make. */
+const UNTRIED_PATIENCE = 1_800_000;
+
 const POLL = 2_000;
 
 /** What only an admin can mend. */
@@ -89,11 +92,20 @@ function cleanUp(facts: RestoreFacts, result: Outcome['result'], now: Date): End
   return { step: 'act', actions: [{ action: 'createJob', job }], requeueAfter: POLL };
 }
 
-/** Counted from when the outcome was written down, or from the deletion of the Restore, and never before the fence. */
+/**
+ * Counted from when the outcome was written down, or from the deletion of the Restore, and never before the fence or the
+ * first try: an operator that was away meanwhile has not asked yet, and only the database knows what an unknown outcome is.
+ */
 function isPastPatience(facts: RestoreFacts, now: Date): boolean {
-  const { restore } = facts;
-  const concluded = restore.metadata.deletionTimestamp ?? restore.status?.outcome?.time;
+  const { restore, runs } = facts;
+  const leaving = restore.metadata.deletionTimestamp;
+  const concluded = leaving ?? restore.status?.outcome?.time;
   const fences = lateRunsOf(facts).flatMap((run) => (isOver(run) ? [] : (fenceEndOf(run)?.getTime() ?? [])));
-  const since = Math.max(concluded === undefined ? now.getTime() : Date.parse(concluded), ...fences);
-  return now.getTime() > since + CLEANUP_PATIENCE;
+  const tries = runs.filter(({ purpose }) => purpose === 'cleanup').flatMap(({ job }) => job?.created.getTime() ?? []);
+  const first = tries.length === 0 ? [] : [Math.min(...tries)];
+  const since = Math.max(concluded === undefined ? now.getTime() : Date.parse(concluded), ...fences, ...first);
+  // That a try was refused is in the status of a Restore, but not of one that somebody deletes.
+  const isTried = tries.length > 0 || restore.status?.failure !== undefined;
+  const patience = isTried ? CLEANUP_PATIENCE : leaving === undefined ? Number.POSITIVE_INFINITY : UNTRIED_PATIENCE;
+  return now.getTime() > since + patience;
 }

@@ -2,7 +2,7 @@
 import type { Backup } from '../../api/backup.ts';
 import type { BackupStore } from '../../api/backup-store.ts';
 import { isTrue } from '../../api/conditions.ts';
-import { jobName } from '../../api/names.ts';
+import { FORMER_LOAD, jobName } from '../../api/names.ts';
 import type { Restore, RestoreStatus } from '../../api/restore.ts';
 import type { ServerAccess } from '../../api/task.ts';
 import { parseDuration } from '../../lib/duration.ts';
@@ -77,7 +77,7 @@ export function lateJobName(facts: RestoreFacts): string {
 /** Whether a name is that of a Job that works on the target, whichever attempt. */
 export function isLateJob(restore: Restore, name: string | undefined): boolean {
   const attempt = Number(name?.split('-').at(-1));
-  return LATE.some((purpose) => name === jobName(restore.metadata, purpose, attempt));
+  return [...LATE, FORMER_LOAD].some((purpose) => name === jobName(restore.metadata, purpose, attempt));
 }
 
 /** Whether loading was ever begun, as far as the world or our own note tells: a scratch database may be there. */

@@ -54,7 +54,9 @@ function judged(facts: SafetyFacts, plan: PlanResult, planned: Date, now: Date):
     const tried = restore.status?.phase === 'SafetyBackup' ? restore.status.failure : undefined;
     return tried === undefined || now < until ? { safety: 'savable', backup: wanted, until } : refused(tried);
   }
-  return isOurs(found, wanted) ? progressOf(found, now) : refused(somebodyElses(found));
+  // Noted by its UID it is ours, whatever became of the Backup whose key it took.
+  const isKnown = noted !== undefined || isOurs(found, wanted);
+  return isKnown ? progressOf(found, now) : refused(somebodyElses(found));
 }
 
 function progressOf(found: Backup, now: Date): Safety {

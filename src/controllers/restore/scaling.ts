@@ -26,7 +26,8 @@ import type { FoundWorkload, WorkloadFacts } from './workload-facts.ts';
 /** What is not at rest yet, in words; empty: the live database may be touched. */
 export function waitsFor(facts: Scaled): string[] {
   const taken = takenWorkloads(facts);
-  return facts.workloads.flatMap(({ workload, found }) => {
+  return facts.workloads.flatMap(({ workload, found, refused }) => {
+    if (refused !== undefined) return [`${workloadTitle(workload)} to be looked at: ${refused.message}`];
     const lease = taken.find((other) => other.workload === workload)?.lease;
     if (found !== undefined && (lease?.atZero === undefined || found.replicas > 0))
       return [`${workloadTitle(workload)} to be ${isCronJob(workload) ? 'suspended' : 'scaled down'}`];
@@ -49,7 +50,8 @@ function downward(facts: Scaled, each: WorkloadFacts, now: Date): Action[] {
   if (claim.claim === 'busy') return [];
   if (claim.claim !== 'held' || lease === undefined) {
     const stale = claim.claim === 'stale' ? [releaseOf(claim.lease)] : [];
-    return [...stale, ...claimed(facts, each, found), ...toZero(facts, each, found, now)];
+    const left = claim.claim === 'stale' ? (claim.lease.replicas ?? 0) : 0;
+    return [...stale, ...claimed(facts, each, found, left), ...toZero(facts, each, found, now)];
   }
   if (found.replicas === 0) return lease.atZero === undefined ? [noteAtZero(facts, workload, now)] : [];
   if (lease.atZero !== undefined) return [...remember(facts, each, found, lease), ...toZero(facts, each, found, now)];
@@ -58,9 +60,10 @@ function downward(facts: Scaled, each: WorkloadFacts, now: Date): Action[] {
   return [...remembered, ...toZero(facts, each, found, now)];
 }
 
-function claimed(facts: Scaled, { workload, resource }: WorkloadFacts, found: FoundWorkload): Action[] {
+/** `left`: the count in the Lease of a holder that is no more, and that did not bring the workload back. */
+function claimed(facts: Scaled, { workload, resource }: WorkloadFacts, found: FoundWorkload, left: number): Action[] {
   if (resource === undefined) return [];
-  const replicas = found.replicas === 0 ? lostCount(facts, workload) : found.replicas;
+  const replicas = found.replicas === 0 ? lostCount(facts, workload) || left : found.replicas;
   return [{ action: 'createLease', lease: scaleLease(workload, resource, replicas, holderOf(facts.restore)) }];
 }
 
@@ -117,7 +120,8 @@ export function quiesceIsOverdue(
 ):
   | { readonly state: 'concluded'; readonly outcome: { readonly result: 'Failed'; readonly failure: Failure } }
   | undefined {
-  const down = takenWorkloads(facts).flatMap(({ lease }) => (lease.atZero ?? lease.acquired)?.getTime() ?? []);
+  const taken = takenWorkloads(facts).flatMap(({ lease }) => (lease.atZero ?? lease.acquired)?.getTime() ?? []);
+  const down = taken.length > 0 ? taken : refusedSince(facts.restore);
   const timeout = parseDuration(facts.restore.spec.scaleDown?.timeout ?? '10m');
   if (down.length === 0 || now.getTime() < Math.max(...down, since?.getTime() ?? 0) + timeout) return undefined;
   const failure: Failure = {
@@ -126,6 +130,13 @@ export function quiesceIsOverdue(
     hint: 'A pod that does not end holds on to a finalizer, a long grace period or a lost node: kubectl describe pod tells. Or give scaleDown.timeout more.',
   };
   return { state: 'concluded', outcome: { result: 'Failed', failure } };
+}
+
+/** When the first Lease was refused, where none could be made: a quota, a webhook. */
+function refusedSince({ status }: Restore): number[] {
+  const condition = status?.conditions?.find(({ type, status: value }) => type === 'Quiesced' && value === 'False');
+  if (status?.failure === undefined || condition?.lastTransitionTime === undefined) return [];
+  return [Date.parse(condition.lastTransitionTime)];
 }
 
 /** Whether a run works on the live database itself, and not beside it. */
@@ -143,7 +154,7 @@ export function bringBack(facts: Scaled): { readonly actions: Action[]; readonly
     const { found, lease } = each;
     // It may be at zero: the Lease that knows its count must not go.
     if (each.refused !== undefined) return [];
-    const replicas = lease.replicas ?? 0;
+    const replicas = lease.replicas ?? lostCount(facts, each.workload);
     const isAsleep = found !== undefined && !isAwake(found) && replicas > 0;
     return [...(isAsleep ? scaledTo(facts, each, found, replicas) : []), releaseOf(lease)];
   });

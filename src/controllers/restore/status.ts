@@ -253,7 +253,15 @@ function scaled(facts: RestoreFacts): ScaledWorkload[] {
     // Without its Lease and at zero: somebody removed the Lease, and what is said here is all that remembers the count.
     const isLost = found?.replicas === 0 && (then?.replicas ?? 0) > 0 && then?.restored === false;
     if (now === undefined) return then === undefined ? [] : [{ ...then, restored: !isLost }];
-    return [{ kind, name, uid: found?.uid ?? then?.uid ?? '', replicas: now.lease.replicas ?? 0, restored: false }];
+    return [
+      {
+        kind,
+        name,
+        uid: found?.uid ?? then?.uid ?? '',
+        replicas: now.lease.replicas ?? then?.replicas ?? 0,
+        restored: false,
+      },
+    ];
   });
 }
 

@@ -577,3 +577,96 @@ describe('the replaced database', () => {
     expect(left([])).not.toHaveProperty('previousDatabases');
   });
 });
+
+describe('an operator that finds what another one left', () => {
+  const ended = {
+    result: 'Unknown' as const,
+    time: '2026-11-24T12:01:00Z',
+    failure: { reason: 'RunnerLost', message: 'x' },
+  };
+  const lost = swapping({ state: 'failed', livingPods: 0 });
+  const concluded = aRestore({ status: { ...PINNED, jobName: LOAD_JOB, outcome: ended } });
+
+  test('asks the database what an unknown outcome is, however long it was away', () => {
+    const world = facts({ restore: concluded, runs: [planned(), loaded(), lost], workloads: [web()] });
+    expect(words(world, noonPlus(7200))).toEqual(['createJob']);
+  });
+
+  test('gives up on a database that does not answer five minutes after it was first asked', () => {
+    const asked = aRun('cleanup', { state: 'failed', job: { uid: 'c', created: noonPlus(7200), leaving: false } });
+    const world = facts({ restore: concluded, runs: [planned(), loaded(), lost, asked], workloads: [web()] });
+    expect(decide(world, noonPlus(7200 + 299)).status?.phase).toBe('Resuming');
+    expect(decide(world, noonPlus(7200 + 301)).status?.phase).toBe('Failed');
+  });
+
+  test('takes over the count of a Lease whose holder is no more', () => {
+    const left = web({ replicas: 0, lease: { holderUid: 'gone', holderAlive: false, replicas: 5 } });
+    const { actions } = decide(facts({ runs: [planned()], workloads: [left] }), noonPlus(60));
+    expect(actions.map(({ action }) => action)).toEqual(['deleteLease', 'createLease', 'annotateLease']);
+    expect(JSON.stringify(actions[1])).toContain('"holdfast.dev/replicas":"5"');
+  });
+
+  test('brings back the count of its status where the Lease has lost its own', () => {
+    const { replicas: _, ...unreadable } = aLease({});
+    const app = { ...web({ replicas: 0 }), lease: unreadable };
+    const scaledWorkloads = [{ kind: 'Deployment', name: 'web', uid: 'web-uid', replicas: 3, restored: false }];
+    const restore = aRestore({ status: { ...concluded.status, scaledWorkloads } });
+    const { actions } = decide(facts({ restore, runs: [planned(), loaded(), lost], workloads: [app] }), noonPlus(70));
+    expect(actions).toMatchObject([{ action: 'scale', replicas: 3 }, { action: 'deleteLease' }]);
+  });
+
+  test('does not let anything go live while it may not look at the app', () => {
+    const refused = { reason: 'WorkloadForbidden', message: 'may not get it' };
+    const { found: _, ...unseen } = web({ replicas: 0, lease: {} });
+    const world = facts({ runs: [planned(), loaded()], workloads: [{ ...unseen, refused }] });
+    expect(words(world)).not.toContain('createJob');
+  });
+
+  test('gives up where the Lease of a workload is refused for as long as its pods may take', () => {
+    const condition = {
+      type: 'Quiesced',
+      status: 'False',
+      reason: 'Quiescing',
+      message: '',
+      lastTransitionTime: '2026-11-24T12:00:00Z',
+      observedGeneration: 1,
+    } as const;
+    const status = {
+      ...PINNED,
+      phase: 'Quiescing',
+      failure: { reason: 'Forbidden', message: 'quota' },
+      conditions: [condition],
+    } as const;
+    const world = facts({
+      restore: aRestore({ status: { ...status, conditions: [...status.conditions] } }),
+      runs: [planned()],
+    });
+    expect(stateOf(world, noonPlus(599))).toMatchObject({ state: 'quiescing' });
+    expect(stateOf(world, noonPlus(601))).toMatchObject({ outcome: { failure: { reason: 'QuiesceTimeout' } } });
+  });
+
+  test('waits for a Job of 0.2.0, which loads and swaps in one, and asks the database what it came to', () => {
+    const task = { ...TASK, command: 'restore' } as unknown as LoadTask;
+    const job = (state: 'active' | 'succeeded') => {
+      const former = swapping({
+        name: 'bring-back-restore-22222222-1',
+        state,
+        livingPods: state === 'active' ? 1 : 0,
+        task,
+      });
+      return facts({
+        restore: aRestore({ status: { ...PINNED, jobName: former.name } }),
+        runs: [planned(), former],
+        workloads: [asleep()],
+      });
+    };
+    expect(stateOf(job('active'), noonPlus(1800))).toMatchObject({ state: 'swapping' });
+    const over = job('succeeded');
+    expect(stateOf(over, noonPlus(1800))).toMatchObject({ outcome: { result: 'Unknown' } });
+    const restore = { ...over.restore, status: { ...over.restore.status, outcome: ended } };
+    const later = { ...over, restore, runs: [...over.runs, cleaned({ restored: true })], workloads: [web()] };
+    expect(decide(later, noonPlus(1810)).status?.phase).toBe('Complete');
+    const stopped = { ...job('active'), restore };
+    expect(words(stopped, noonPlus(1810))).toEqual(['deleteJob']);
+  });
+});

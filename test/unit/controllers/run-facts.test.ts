@@ -127,6 +127,16 @@ describe('a run, seen through its Job and its pods', () => {
     expect(runFacts([job], [aPod(state)])[0]?.trouble?.reason).toBe(reason);
   });
 
+  test('of 0.2.0 that loaded and swapped in one is a swap without a word', () => {
+    const said = JSON.stringify({ command: 'restore', ok: true, result: {} });
+    const [run] = runFacts(
+      [aJob('restore', 1, 'Complete')],
+      [aPod({ terminated: { exitCode: 0, message: said } }, 'Succeeded', { command: 'restore' })],
+    );
+    expect(run).toMatchObject({ purpose: 'swap', state: 'succeeded', livingPods: 0 });
+    expect(run?.report).toBeUndefined();
+  });
+
   test('with labels that are not ours is nobody’s', () => {
     expect(runFacts([aJob('mining', 1), aJob('backup', Number.NaN)], [])).toEqual([]);
   });
