@@ -180,6 +180,8 @@ interface LateTask extends RestoreBase {
 /** Loads the archive beside what is live. A failure leaves nothing of it. */
 export interface LoadTask extends LateTask {
   readonly command: 'load';
+  /** Whether the plan found that it joins what is live: what was decided on that does not hold where it is so only by now. */
+  readonly inPlace?: boolean;
 }
 
 /** Asks the loaded database whether it is what was wanted. */

@@ -4,6 +4,7 @@
  */
 import { standing } from '../api/force.ts';
 import type { LoadResult, LoadTask, ObjectsOutcome } from '../api/task.ts';
+import { HoldfastError } from '../lib/errors.ts';
 import type { RunnerContext } from './context.ts';
 import { toldOf } from './objects.ts';
 import { alreadyLive, refusal, undo } from './restore-ending.ts';
@@ -18,6 +19,7 @@ export async function load(task: LoadTask, context: RunnerContext): Promise<Load
   if (alreadyRestored) return { live: await alreadyLive(job, target) };
   const inTheWay = standing(refusals, task.force);
   if (inTheWay.length > 0) throw refusal(inTheWay);
+  if (task.inPlace === false && inPlace) throw filledSince();
   try {
     if (inPlace) return { live: { objects: await add(restore, context) } };
     await restore.load();
@@ -25,6 +27,17 @@ export async function load(task: LoadTask, context: RunnerContext): Promise<Load
   } catch (caught) {
     return { live: await undo(job, target, caught) };
   }
+}
+
+/** Whether something is to be saved first, and whether checks can be asked, was decided when there was nothing there. */
+function filledSince(): HoldfastError {
+  return new HoldfastError(
+    'TargetChanged',
+    'the target was empty when the restore was planned, and has objects in it now',
+    {
+      hint: 'see who makes them (an app that migrates as it starts), then make a new Restore: it is planned anew',
+    },
+  );
 }
 
 async function add(restore: OpenRestore, { log }: RunnerContext): Promise<ObjectsOutcome> {

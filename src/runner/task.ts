@@ -123,7 +123,12 @@ const TaskSchema = Type.Union([
   }),
   Type.Object({ command: Type.Literal('plan'), ...undoBase }),
   Type.Object({ command: Type.Literal('swap'), ...undoBase, notAfter: text(), dropPrevious: Type.Boolean() }),
-  Type.Object({ command: Type.Literal('load'), ...restoreBase, notAfter: text() }),
+  Type.Object({
+    command: Type.Literal('load'),
+    ...restoreBase,
+    notAfter: text(),
+    inPlace: Type.Optional(Type.Boolean()),
+  }),
   Type.Object({ command: Type.Literal('check'), ...restoreBase, notAfter: text(), checks: Type.Array(check) }),
   Type.Object({ command: Type.Literal('swap'), ...restoreBase, notAfter: text(), dropPrevious: Type.Boolean() }),
   Type.Object({

@@ -123,6 +123,13 @@ describe('Skip', () => {
     expect((await addInto(world, DATABASE, withLargeObjects)).report.added).toContain('large objects');
   });
 
+  test('does not take an archive that is not trusted: its code would run as the owner of what is live', async () => {
+    const request = requestFor(archive, DATABASE, { onConflict: 'Skip', owner: 'plain' });
+    await using target = await postgres.openTarget(world.access(DATABASE), world.superuser, request, world.context);
+    const { refusals } = await target.plan();
+    expect(refusals.map(({ reason }) => reason)).toContain('OwnershipInPlace');
+  });
+
   test('needs the rights of the owner of the database, and says so by name', async () => {
     const login = await world.role('stranger');
     const request = requestFor(archive, DATABASE, { onConflict: 'Skip' });

@@ -197,7 +197,7 @@ function pause(facts: RestoreFacts, found: RestoreState & { state: 'pausing' }, 
 }
 
 function load(facts: RestoreFacts, found: RestoreState & { state: 'loadable' }, now: Date): Decision<RestoreStatus> {
-  return start({ facts, phase: 'Loading', job: loadJob(facts, found.needs, now), plan: found.plan }, now);
+  return start({ facts, phase: 'Loading', job: loadJob(facts, found.needs, found.plan, now), plan: found.plan }, now);
 }
 
 /** An undo comes here from its plan, which nobody has written down yet. */

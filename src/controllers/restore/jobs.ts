@@ -9,6 +9,7 @@ import { isDrill, type Restore } from '../../api/restore.ts';
 import type {
   CheckTask,
   LoadTask,
+  PlanResult,
   PlanTask,
   RestoreBase,
   RestoreIdentity,
@@ -81,10 +82,15 @@ function judgedBy({ restore, workloads }: RestoreFacts): Pick<PlanTask, 'maxByte
   };
 }
 
-export function loadJob(facts: RestoreFacts, needs: ArchiveNeeds, now: Date): NewJob {
+export function loadJob(
+  facts: RestoreFacts,
+  needs: ArchiveNeeds,
+  { inPlace = false }: Pick<PlanResult, 'inPlace'>,
+  now: Date,
+): NewJob {
   const seconds = facts.restore.spec.activeDeadlineSeconds ?? 86_400;
   const notAfter = new Date(now.getTime() + seconds * 1000).toISOString();
-  const task = { command: 'load', ...baseOf(facts, needs), notAfter } as const;
+  const task = { command: 'load', ...baseOf(facts, needs), notAfter, inPlace } as const;
   return jobOf(facts, 'load', 1, task, needs, seconds + BEYOND_FENCE_SECONDS);
 }
 

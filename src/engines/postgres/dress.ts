@@ -1,7 +1,8 @@
 import type { DatabaseProperties } from '../../archive/contents.ts';
-import { grantStatements } from './acl.ts';
+import { granteesOf, grantStatements } from './acl.ts';
 import type { Session } from './connection.ts';
 import { statementFault } from './faults.ts';
+import { type DatabaseFacts, describeDatabase } from './properties.ts';
 import { assignment, identifier } from './sql.ts';
 
 /**
@@ -15,10 +16,27 @@ export async function dress(
   settingsAs?: string,
 ): Promise<void> {
   try {
-    await session.query(dressingStatements(scratch, properties, settingsAs).join(';\n'));
+    const loaded = await describeDatabase(session, scratch);
+    const statements = [
+      ...undressingStatements(scratch, loaded),
+      ...dressingStatements(scratch, properties, settingsAs),
+    ];
+    await session.query(statements.join(';\n'));
   } catch (caught) {
     throw statementFault(caught, 'giving the restored database its owner, privileges and settings', 'PropertiesFailed');
   }
+}
+
+/** What code of the archive may have given away while it was loaded is nothing that a dump carries. */
+function undressingStatements(scratch: string, loaded: DatabaseFacts | undefined): readonly string[] {
+  const database = identifier(scratch);
+  const { acl = [], settings = [] } = loaded?.properties ?? {};
+  const roles = new Set(settings.flatMap(({ role }) => role ?? []));
+  return [
+    ...new Set(granteesOf(acl).map((grantee) => `REVOKE ALL ON DATABASE ${database} FROM ${identifier(grantee)}`)),
+    ...[...roles].map((role) => `ALTER ROLE ${identifier(role)} IN DATABASE ${database} RESET ALL`),
+    `ALTER DATABASE ${database} RESET ALL`,
+  ];
 }
 
 /** `settingsAs`: the role whose rights must be enough for the settings; absent: ours. Exported for its test. */
@@ -37,8 +55,6 @@ function dressingStatements(
     `ALTER DATABASE ${database} OWNER TO ${identifier(properties.owner)}`,
     `ALTER DATABASE ${database} CONNECTION LIMIT ${properties.connectionLimit}`,
     ...grantStatements(scratch, properties.owner, properties.acl),
-    // What code of the archive may have set while it was loaded is nothing that a dump carries.
-    `ALTER DATABASE ${database} RESET ALL`,
     ...(settingsAs === undefined || settings.length === 0
       ? settings
       : [`SET LOCAL ROLE ${identifier(settingsAs)}`, ...settings, 'RESET ROLE']),

@@ -357,7 +357,17 @@ const RULES: readonly Rule[] = [
   noLogicalReplication,
 ];
 
+/** Its code would run with the rights of the live database's owner, and may end the transaction that all of it is in. */
+const trustedInPlace: Rule = ({ request, database }) =>
+  when(
+    request.owner !== undefined,
+    'OwnershipInPlace',
+    `what is restored joins what is live in "${database}", where target.postgresql.ownership keeps the archive's code from nothing`,
+    'restore to a target.postgresql.database that does not exist yet, and take from there what is wanted; or, where the archive is trusted, leave ownership out',
+  );
+
 const IN_PLACE_RULES: readonly Rule[] = [
+  trustedInPlace,
   writable,
   newEnough,
   liveIsOrdinary,

@@ -139,7 +139,11 @@ async function notesAndDoors(job: SwapJob, place: SwapPlace, swapper: Session): 
   const notes: DatabaseNotes = {
     ...(comment === undefined ? {} : { comment }),
     // One that comes back does not know what went live after it; its predecessor may be gone, and with it what that knew.
-    restores: [...marksOfBoth(came.notes.restores, old?.notes.restores ?? []), markOf(job)],
+    // One that was loaded knows nothing: what its comment says was written by code of the archive.
+    restores: [
+      ...marksOfBoth(place.comesBack === true ? came.notes.restores : [], old?.notes.restores ?? []),
+      markOf(job),
+    ],
   };
   return [
     commentOn(database, notes),

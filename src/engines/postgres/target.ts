@@ -197,6 +197,7 @@ export async function discardEmpty(
     await closeDatabase(held.session, name);
   } catch {
     // The restore went live; a replaced database that is left over is no reason to call it failed.
+    await closeDatabase(held.session, name).catch(() => {});
   }
   return { previousDatabase: name };
 }

@@ -102,6 +102,7 @@ async function goLive(undo: Undo, fence: Date): Promise<Omit<CleanupOutcome, 're
     run: request.run,
     fence,
   }).catch(async (caught: unknown) => {
+    if (caught instanceof HoldfastError && caught.reason === 'SwapUnknown') throw caught;
     // Dropped in the instant before: nothing has changed, and this says why.
     const left = await findKept(held.session, server, request.undone).catch(() => undefined);
     throw left?.kept.length === 0 ? faultOf(previousGone(request.undone, request.undone.databases), caught) : caught;

@@ -70,7 +70,7 @@ const JOBS: readonly (readonly [string, () => NewJob | undefined])[] = [
   ],
   ['catalog', () => catalogJob(restoring, { store: demanding(), folder: 'x/', attempt: 1 })],
   ['plan', () => planJob(restoring, needs, 1)],
-  ['restore', () => loadJob(restoring, needs, NOON)],
+  ['restore', () => loadJob(restoring, needs, {}, NOON)],
   ['prune', () => created(pruning().actions)],
 ];
 

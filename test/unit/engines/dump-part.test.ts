@@ -144,3 +144,16 @@ test('a partition that is made and attached in one entry becomes two', () => {
   ]);
   expect(objectsIn(apart).objects[1]?.parent?.label).toBe('table "public"."p"');
 });
+
+test.each(['LATIN5', 'LATIN6', 'SQL_ASCII', 'EUC_TW', 'UTF8'])(
+  'names of %s that are not the same stay apart',
+  (encoding) => {
+    const names = ['sipari\xfe', 'sipari\xf0', '\xef\xbb\xbft', 't'];
+    const tablesOf = names.map((tag, index) => table(index + 2, tag));
+    const { archive } = archiveOf([
+      anEntry({ dumpId: 1, desc: 'ENCODING', defn: `SET client_encoding = '${encoding}';\n` }),
+      ...tablesOf,
+    ]);
+    expect(archive.objects).toHaveLength(names.length);
+  },
+);

@@ -94,6 +94,14 @@ describe('a restore that succeeds', () => {
   });
 });
 
+test('a restore that was planned for an empty target touches nothing of one that has been filled since', async () => {
+  world.database.plan = { inPlace: true };
+  const { dropPrevious: _, ...base } = world.restoreTask(digest);
+  const outcome = await runTask({ ...base, command: 'load', inPlace: false }, world.context());
+  expect(failureOf(outcome)).toMatchObject({ reason: 'TargetChanged', retry: false });
+  expect(world.server.calls).toEqual(['openTarget', 'close']);
+});
+
 describe('checks', () => {
   const ask = (sql: string, expect: string) => {
     const { dropPrevious: _, ...base } = world.restoreTask(digest);

@@ -245,11 +245,18 @@ function describe({ desc, namespace, tag }: TocEntry, text: (bytes: string | nul
   return namespace === null || namespace === '' ? `${what} "${name}"` : `${what} "${text(namespace)}"."${name}"`;
 }
 
-/** What Node calls PostgreSQL's encodings, as far as both know them. Of others what is ASCII is read right, and that is most names. */
+/** What Node calls PostgreSQL's encodings, as far as both know them. Of others what is ASCII is read right, and the rest stays bytes. */
 const ENCODINGS: Readonly<Record<string, string>> = {
   LATIN1: 'latin1',
   ...{ LATIN2: 'iso-8859-2', LATIN3: 'iso-8859-3', LATIN4: 'iso-8859-4', LATIN7: 'iso-8859-13', LATIN8: 'iso-8859-14' },
-  ...{ LATIN9: 'iso-8859-15', LATIN10: 'iso-8859-16', ISO_8859_5: 'iso-8859-5', ISO_8859_6: 'iso-8859-6' },
+  ...{
+    LATIN5: 'windows-1254',
+    LATIN6: 'iso-8859-10',
+    LATIN9: 'iso-8859-15',
+    LATIN10: 'iso-8859-16',
+    ISO_8859_5: 'iso-8859-5',
+    ISO_8859_6: 'iso-8859-6',
+  },
   ...{ ISO_8859_7: 'iso-8859-7', ISO_8859_8: 'iso-8859-8', KOI8R: 'koi8-r', KOI8U: 'koi8-u', WIN866: 'ibm866' },
   ...{ WIN874: 'windows-874', WIN1250: 'windows-1250', WIN1251: 'windows-1251', WIN1252: 'windows-1252' },
   ...{ WIN1253: 'windows-1253', WIN1254: 'windows-1254', WIN1255: 'windows-1255', WIN1256: 'windows-1256' },
@@ -261,6 +268,14 @@ function decoderOf({ entries }: DumpHead): (bytes: string | null) => string {
   const encoding = /client_encoding = '(\w+)'/.exec(setting)?.[1] ?? 'UTF8';
   const label = ENCODINGS[encoding];
   if (label === 'latin1') return (bytes) => bytes ?? '';
-  const decoder = new TextDecoder(label ?? 'utf-8');
-  return (bytes) => (bytes === null ? '' : decoder.decode(Buffer.from(bytes, 'latin1')));
+  const decoder = new TextDecoder(label ?? 'utf-8', { fatal: true, ignoreBOM: true });
+  return (bytes) => {
+    if (bytes === null) return '';
+    try {
+      return decoder.decode(Buffer.from(bytes, 'latin1'));
+    } catch {
+      // Unreadable, but never the same as another one: by these names it is told what is there already.
+      return `\uFFFD${bytes}`;
+    }
+  };
 }
