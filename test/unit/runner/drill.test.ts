@@ -11,7 +11,7 @@ import { type RunnerWorld, runnerWorld } from '../../support/runner-world.ts';
 jest.setTimeout(60_000);
 
 /** Longer than what lies in the pipes between store and program. */
-const SIZE = 4_000_000;
+const SIZE = 8_000_000;
 let world: RunnerWorld;
 let digest: string;
 let calls: string[];
@@ -122,9 +122,10 @@ describe('a drill', () => {
     await drill();
     expect(beginning).toBeGreaterThan(0);
     const parts = reads.filter((key) => key.includes('part-'));
-    // Each once for the load; for the beginning those that were under way when it had been seen.
-    expect(parts.length).toBeLessThan(new Set(parts).size * 1.5);
     expect(new Set(parts).size).toBeGreaterThan(10);
+    // Each once for the load; for the beginning those that were under way when it had been seen, which is never the end.
+    const last = [...new Set(parts)].sort().at(-1);
+    expect(parts.filter((key) => key === last)).toHaveLength(1);
   });
 
   test('on a server that is older than the archive says which image to name, and makes nothing', async () => {
