@@ -293,6 +293,32 @@ export interface PostgresqlEntry {
 
 type EntrySpec = Pick<PostgresqlSource, 'credentials' | 'tls' | 'authentication'>;
 
+/** The other way round: as a person would write how a runner gets in. */
+export function entrySpecOf({ credentials, tls, authentication }: PostgresqlEntry) {
+  const { secret, ...keys } = credentials;
+  return {
+    credentials: { secretRef: { name: secret, ...('uriKey' in keys ? { uriKey: keys.uriKey } : keys) } },
+    ...(tls === undefined ? {} : { tls: tlsSpecOf(tls) }),
+    ...(authentication === undefined ? {} : { authentication: [...authentication] }),
+  };
+}
+
+function tlsSpecOf({ mode, authorities, clientCertificate }: PostgresqlTls) {
+  return {
+    mode,
+    ...(authorities === undefined ? {} : { caSecretRef: { name: authorities.secret, key: authorities.key } }),
+    ...(clientCertificate === undefined
+      ? {}
+      : {
+          clientCertSecretRef: {
+            name: clientCertificate.secret,
+            certKey: clientCertificate.certificateKey,
+            keyKey: clientCertificate.privateKeyKey,
+          },
+        }),
+  };
+}
+
 export function entryOf(source: PostgresqlSource): PostgresqlEntry {
   return entry(source, source.database === undefined ? undefined : [source.database]);
 }

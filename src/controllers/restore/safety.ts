@@ -4,7 +4,7 @@ import { isTrue } from '../../api/conditions.ts';
 import { isForced } from '../../api/force.ts';
 import { API_VERSION } from '../../api/meta.ts';
 import { ANNOTATIONS, LABELS, MANAGED_BY, safetyBackupName } from '../../api/names.ts';
-import { addressOf, type PostgresqlSource, type PostgresqlTls } from '../../api/postgresql.ts';
+import { addressOf, entrySpecOf, type PostgresqlSource } from '../../api/postgresql.ts';
 import { selectionOf } from '../../api/postgresql-selection.ts';
 import type { Restore, RestoreStatus } from '../../api/restore.ts';
 import type { PlanResult, ServerAccess } from '../../api/task.ts';
@@ -174,32 +174,12 @@ function applicationOf(backup: Backup | undefined): Pick<NewBackup['spec'], 'app
 
 /** All of the restore's target, as its role sees it: what the restored Backup left out of its own source counts nothing here. */
 function sourceOf({ host, port, database, maintenanceDatabase, ...entry }: ServerAccess): PostgresqlSource {
-  const { credentials, tls, authentication } = entry;
-  const { secret, ...keys } = credentials;
   return {
     host,
     port,
     ...(database === undefined ? { scope: 'Instance' } : { database }),
     maintenanceDatabase,
-    credentials: { secretRef: { name: secret, ...('uriKey' in keys ? { uriKey: keys.uriKey } : keys) } },
-    ...(tls === undefined ? {} : { tls: tlsOf(tls) }),
-    ...(authentication === undefined ? {} : { authentication: [...authentication] }),
-  };
-}
-
-function tlsOf({ mode, authorities, clientCertificate }: PostgresqlTls): NonNullable<PostgresqlSource['tls']> {
-  return {
-    mode,
-    ...(authorities === undefined ? {} : { caSecretRef: { name: authorities.secret, key: authorities.key } }),
-    ...(clientCertificate === undefined
-      ? {}
-      : {
-          clientCertSecretRef: {
-            name: clientCertificate.secret,
-            certKey: clientCertificate.certificateKey,
-            keyKey: clientCertificate.privateKeyKey,
-          },
-        }),
+    ...entrySpecOf(entry),
   };
 }
 
