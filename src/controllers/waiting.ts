@@ -10,9 +10,15 @@ import type { RunFacts } from './run-facts.ts';
 export function said(failure: Failure): { reason: string; message: string } {
   const { reason, message, hint } = failure;
   if (hint === undefined) return { reason, message };
-  const end = /[.!?:…]$/.test(message) ? '' : '.';
-  return { reason, message: `${message}${end}${NEXT}${hint}` };
+  return { reason, message: `${closed(message)}${NEXT}${hint}` };
 }
+
+/** Texts one after the other; some are sentences, and some are written to stand alone, or are SQL. */
+export function oneAfterTheOther(texts: readonly string[]): string {
+  return texts.map((text, index) => (index === texts.length - 1 ? text : closed(text))).join(' ');
+}
+
+const closed = (text: string) => (/[.!?:;…]$/.test(text) ? text : `${text}.`);
 
 const NEXT = ' Next: ';
 

@@ -3,6 +3,7 @@ import type { RestoreSpec } from '../../api/restore.ts';
 import type { PlanResult } from '../../api/task.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { holdUpOf, type RunFacts } from '../run-facts.ts';
+import { oneAfterTheOther } from '../waiting.ts';
 import { type RestoreFacts, startDeadlineOf } from './facts.ts';
 import type { RestoreState } from './state.ts';
 
@@ -30,8 +31,8 @@ export function refusalOf(refusals: readonly Failure[]): Failure | undefined {
   const all = [first, ...rest];
   return {
     reason: first.reason,
-    message: all.map(({ reason, message }) => `${reason}: ${message}`).join(' '),
-    hint: all.flatMap(({ hint }) => (hint === undefined ? [] : [hint])).join(' '),
+    message: oneAfterTheOther(all.map(({ reason, message }) => `${reason}: ${message}`)),
+    hint: oneAfterTheOther(all.flatMap(({ hint }) => hint ?? [])),
   };
 }
 

@@ -134,7 +134,7 @@ describe('a dry run', () => {
     const { world } = toTheEnd(facts({ dryRun: true }, { runs: [planned({ refusals: [VERSION, RIGHT] })] }));
     expect(world.restore.status).toMatchObject({
       phase: 'Failed',
-      failure: { reason: 'Version', message: 'Version: too old RightMissing: no CREATEDB' },
+      failure: { reason: 'Version', message: 'Version: too old. RightMissing: no CREATEDB' },
       plan: {
         refusals: [
           { ...VERSION, forceable: true, forced: false },
