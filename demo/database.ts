@@ -1,12 +1,14 @@
 /** The demo's database: SQL by psql inside its pod, and the figures by which two states of it are compared. */
+import { createHash } from 'node:crypto';
 import type { Kubectl } from './kubectl.ts';
 import { DATABASE, LOGIN } from './objects.ts';
 
-/** Rows and a checksum over all their columns, of both tables. */
+/** Rows and a checksum over all their columns, of both tables; and one over the schema and what is of the database itself. */
 export interface Fingerprint {
   readonly customers: number;
   readonly orders: number;
   readonly checksum: string;
+  readonly schema: string;
   /** The highest order that the checksum covers. The app never stops writing, so later orders are left out of a comparison. */
   readonly lastOrder: number;
 }
@@ -61,7 +63,16 @@ async function measured(kubectl: Kubectl, before: string, condition: string): Pr
      COMMIT;`,
   );
   const [customers = '', orders = '', lastOrder = '', checksum = ''] = text.trim().split('|');
-  return { customers: Number(customers), orders: Number(orders), lastOrder: Number(lastOrder), checksum };
+  const schema = await schemaChecksum(kubectl);
+  return { customers: Number(customers), orders: Number(orders), lastOrder: Number(lastOrder), checksum, schema };
+}
+
+/** Not of the comment of the database, in which a restore is noted, nor of the word that each dump makes up for psql. */
+async function schemaChecksum(kubectl: Kubectl): Promise<string> {
+  const dump = ['pg_dump', '-U', 'postgres', '--schema-only', '--create', DATABASE];
+  const text = await kubectl.call(['exec', 'deployment/postgres', '-c', 'postgres', '--', ...dump]);
+  const lines = text.split('\n').filter((line) => !/^(COMMENT ON DATABASE|\\(un)?restrict) /.test(line));
+  return createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, 16);
 }
 
 export async function count(kubectl: Kubectl, query: string): Promise<number> {

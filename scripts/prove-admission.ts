@@ -21,8 +21,10 @@ import { type Mutant, mutantsOf, type Node } from './prove-admission/mutants.ts'
 const EQUIVALENT: Readonly<Record<string, (mutant: Mutant) => boolean>> = {
   'the pattern refuses an empty text too; minLength stays for what it says to people': ({ what, node }) =>
     what === 'minLength deleted' && node['minLength'] === 1 && !matches(node['pattern'], ''),
-  // `!has(x) || …` and `has(x) && …` alike.
+  // Also where it is required, and where a rule says `!has(x) || …` or `has(x) && …`.
   'the field has a default, so it is never absent': ({ what, node }) => {
+    const [, optional] = /^(\w+) not required$/.exec(what) ?? [];
+    if (optional !== undefined) return hasDefault(node, optional);
     const part = partDropped(what);
     const [, not, field = ''] = /^(!?)has\(self\.(\w+)\)$/.exec(part) ?? [];
     const join = not === '!' ? '||' : '&&';

@@ -45,7 +45,7 @@ export async function backUp(demo: Demo): Promise<Fingerprint> {
 }
 
 export function describe(figures: Fingerprint): string {
-  return `${figures.customers.toLocaleString('en')} customers, ${figures.orders.toLocaleString('en')} orders, checksum ${figures.checksum}`;
+  return `${figures.customers.toLocaleString('en')} customers, ${figures.orders.toLocaleString('en')} orders, checksum ${figures.checksum}, schema ${figures.schema}`;
 }
 
 function summary(status: BackupStatus): string {

@@ -42,7 +42,15 @@ export async function compare(demo: Demo, before: Fingerprint, lost: LostTime): 
   if (after.checksum !== before.checksum || after.customers !== before.customers || after.orders !== before.orders) {
     throw new Problem('The restored rows are not those of before.', 'This must never happen: please report it.');
   }
-  proof('Every row that was there when the backup was asked for is back, bit for bit.');
+  if (after.schema !== before.schema) {
+    throw new Problem(
+      'The restored tables are not made as those of before.',
+      'This must never happen: please report it.',
+    );
+  }
+  proof(
+    'Every row that was there when the backup was asked for is back, bit for bit, in tables that are made the same.',
+  );
 
   const later = await count(
     kubectl,

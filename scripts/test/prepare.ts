@@ -10,8 +10,9 @@ interface Tools {
 
 /** What a tier's tests run. Made before the tier's clock starts, since the first time takes minutes. */
 const TOOLS: Readonly<Record<string, Tools>> = {
+  unit: { programs: ['helm'] },
   contract: { programs: ['age', 'versitygw'] },
-  scenario: { programs: ['kube-apiserver', 'etcd'] },
+  scenario: { programs: ['kube-apiserver', 'kube-controller-manager', 'kubectl', 'etcd', 'helm', 'versitygw'] },
   e2e: {
     packages: ['zstd'],
     programs: ['kubelet', 'etcd', 'helm', 'age'],

@@ -42,6 +42,7 @@ export const commonStatus = {
  * - `Drilled`: the last drill of a schedule restored its backup, and every check held. Absent before the first.
  * - `Quiesced`: every workload of the restore is at zero and its pods are gone.
  * - `ScaleContested`: somebody else wrote the count of a workload during the restore; the message says who. Stays when it is over.
+ * - `PreviousDropped`: only ever False, while the replaced database cannot be dropped although `keepPrevious` is over.
  * - `Forced`: the person took on refusals of the plan, which the message names. Stays when it is over.
  * - `Reconciling`, `Stalled`: kstatus' pair. Reconciling is True while the operator still works towards the spec;
  *   Stalled is True when it will not get further without somebody's help.
@@ -54,6 +55,7 @@ export type ConditionType =
   | 'Drilled'
   | 'Quiesced'
   | 'ScaleContested'
+  | 'PreviousDropped'
   | 'Forced'
   | 'Reconciling'
   | 'Stalled';

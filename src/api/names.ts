@@ -39,6 +39,8 @@ export const ANNOTATIONS = {
   contests: 'holdfast.dev/contests',
   /** On a scale Lease: who that was, the last time. */
   contestedBy: 'holdfast.dev/contested-by',
+  /** On a scale Lease: the instant after which no runner may touch the live database; absent as long as none was ever made that may. */
+  fence: 'holdfast.dev/fence',
   /** On a database lock: `host:port/database`, for people. */
   database: 'holdfast.dev/database',
   /** On either Lease: `<Kind> <namespace>/<name>` of the object of ours that holds it. */
@@ -106,6 +108,8 @@ export function serverLabel({ host, port }: Pick<PostgresqlAddress, 'host' | 'po
   return shortHash([host.toLowerCase(), String(port)]);
 }
 
+export const SCALE_LEASE_PREFIX = 'holdfast-scale-';
+
 /** Lease in the workload's namespace: the lock and the memory of a restore that scales it. The version of its kind is no part of it. */
 export function scaleLeaseName(workload: {
   readonly apiVersion?: string;
@@ -114,7 +118,7 @@ export function scaleLeaseName(workload: {
 }): string {
   const { apiVersion = 'apps/v1', kind, name } = workload;
   const [group = ''] = apiVersion.split('/');
-  return `holdfast-scale-${shortHash(group === 'apps' ? [kind, name] : [group, kind, name])}`;
+  return `${SCALE_LEASE_PREFIX}${shortHash(group === 'apps' ? [kind, name] : [group, kind, name])}`;
 }
 
 /** PostgreSQL cuts longer names in silence. */
@@ -128,6 +132,12 @@ export function scratchDatabaseName(restore: { readonly uid: string }): string {
 /** Name of the n-th database that a restore of a whole server loads into. */
 export function numberedDatabaseName(name: string, index: number): string {
   return `${name}_${index}`;
+}
+
+/** Whether a database has a name that this restore alone gives, for one database or for one of a whole server. */
+export function isScratchName(name: string, restore: { readonly uid: string }): boolean {
+  const own = scratchDatabaseName(restore);
+  return name === own || (name.startsWith(`${own}_`) && /^[0-9]+$/.test(name.slice(own.length + 1)));
 }
 
 /** The Backup that a restore makes of what it is about to replace. Of a Restore that is made anew it is another one. */

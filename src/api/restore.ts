@@ -163,7 +163,7 @@ const SPEC = {
       maximum: 16,
       default: 1,
       description:
-        'How many connections work at once: of a whole server as many databases are loaded at a time; of one database indexes and constraints are made by as many connections. In one transaction there is one.',
+        'How many connections work at once: of a whole server as many databases are loaded at a time; of one database as many connections bring rows, and then make indexes and constraints. In one transaction there is one.',
     }),
   ),
   scaleDown: Type.Optional(
@@ -416,6 +416,9 @@ export const RestoreStatusSchema = Type.Object({
   scaledWorkloads: Type.Optional(
     Type.Array(
       Type.Object({
+        apiVersion: Type.Optional(
+          Type.String({ description: 'As in spec.scaleDown; an earlier operator left it out.' }),
+        ),
         kind: Type.String(),
         name: Type.String(),
         uid: Type.String(),
@@ -443,10 +446,13 @@ export const RestoreStatusSchema = Type.Object({
   outcome: Type.Optional(
     Type.Object(
       {
-        result: Type.Enum(['Restored', 'AlreadyRestored', 'Drilled', 'DryRun', 'Failed', 'Unknown'], {
-          description:
-            'Drilled: restored into a server of its own. DryRun: the plan has no refusal. Unknown: the runner ended without a word; whether it went live is being looked up.',
-        }),
+        result: Type.Enum(
+          ['Restored', 'NothingRestored', 'AlreadyRestored', 'Drilled', 'DryRun', 'Failed', 'Unknown'],
+          {
+            description:
+              'NothingRestored: all that was wanted was there already. Drilled: restored into a server of its own. DryRun: the plan has no refusal. Unknown: the runner ended without a word; whether it went live is being looked up.',
+          },
+        ),
         time: Type.String({ format: 'date-time' }),
         failure: Type.Optional(FailureSchema),
       },

@@ -184,14 +184,20 @@ export interface LoadTask extends LateTask {
   readonly inPlace?: boolean;
 }
 
+/** Works on what was loaded. */
+interface LoadedTask extends LateTask {
+  /** As the load reported it: then neither store nor identity is there. Absent: the archive itself is read again. */
+  readonly noted?: string;
+}
+
 /** Asks the loaded database whether it is what was wanted. */
-export interface CheckTask extends LateTask {
+export interface CheckTask extends LoadedTask {
   readonly command: 'check';
   readonly checks: readonly Check[];
 }
 
 /** Puts what was loaded in the place of what is live. */
-export interface SwapTask extends LateTask {
+export interface SwapTask extends LoadedTask {
   readonly command: 'swap';
   /** Whether the replaced database goes at once (`keepPrevious: 0s`). */
   readonly dropPrevious: boolean;
@@ -363,6 +369,11 @@ export interface LoadResult {
    * is left to check or to swap.
    */
   readonly live?: SwapResult;
+  /**
+   * Digest of what check and swap must know of the archive, which the target server keeps with what was loaded. Absent: it
+   * does not.
+   */
+  readonly noted?: string;
 }
 
 export interface CheckResult {

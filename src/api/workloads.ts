@@ -22,6 +22,11 @@ export function isCronJob({ apiVersion, kind }: { readonly apiVersion?: string; 
   return apiVersion === CRON_JOBS.apiVersion && kind === CRON_JOBS.kind;
 }
 
+/** The versions of a group show the same workloads. */
+export function groupOf({ apiVersion = APPS }: { readonly apiVersion?: string }): string {
+  return apiVersion.split('/')[0] ?? '';
+}
+
 /** Undefined where the admin has not allowed the kind; `more`: what was allowed beyond Deployments and StatefulSets. */
 export function scalableKindOf(workload: Workload, more: readonly ScalableKind[]): ScalableKind | undefined {
   const { apiVersion = APPS, kind } = workload;

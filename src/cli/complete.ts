@@ -1,24 +1,33 @@
 /** What could come next on the command line, in the form that kubectl asks of a plugin (Cobra's): a line each, then `:` and a directive. */
 import type { Command, Option } from 'commander';
-import { KIND } from '../kube/kinds.ts';
+import type { KubeObject } from '../api/kubernetes.ts';
+import type { Restore } from '../api/restore.ts';
+import { KIND, type KindRef } from '../kube/kinds.ts';
 import { type Cli, type CommonOptions, withSession } from './session.ts';
+import { keepsSomething } from './undo-plan.ts';
 
 /** Cobra's directives: complete file names; complete nothing else. */
 const FILES = ':0';
 const NOTHING_ELSE = ':4';
 
-const KINDS = {
-  backup: KIND.backup,
-  schedule: KIND.backupSchedule,
-  key: KIND.backupKey,
-  restore: KIND.restore,
-} as const;
-type Named = keyof typeof KINDS;
+/** What is named; `fits`: which of them. */
+interface Offer {
+  readonly kind: KindRef<KubeObject>;
+  readonly fits?: (object: KubeObject) => boolean;
+}
+
+const OFFERS = {
+  backup: { kind: KIND.backup },
+  schedule: { kind: KIND.backupSchedule },
+  key: { kind: KIND.backupKey },
+  undoable: { kind: KIND.restore, fits: (object) => keepsSomething(object as Restore) },
+} as const satisfies Readonly<Record<string, Offer>>;
+type Named = keyof typeof OFFERS;
 
 /** Which names stand where: the argument of a command, the value of an option. */
 const ARGUMENTS: Readonly<Record<string, Named>> = {
   restore: 'backup',
-  undo: 'restore',
+  undo: 'undoable',
   drill: 'backup',
   inspect: 'backup',
   'schedule next': 'schedule',
@@ -98,12 +107,9 @@ export async function complete(cli: Cli, program: Command, words: readonly strin
 /** Trouble is no answer here: a shell has no place to show it. */
 async function namesOf(cli: Cli, named: Named, words: readonly string[]): Promise<string[]> {
   const names = withSession(cli, commonOf(words), async (session) => {
-    const found = await session.cluster.list<{
-      apiVersion: string;
-      kind: string;
-      metadata: import('../api/meta.ts').ObjectMeta;
-    }>(KINDS[named], { namespace: session.namespace });
-    return found.map(({ metadata }) => metadata.name);
+    const { kind, fits = () => true }: Offer = OFFERS[named];
+    const found = await session.cluster.list(kind, { namespace: session.namespace });
+    return found.filter(fits).map(({ metadata }) => metadata.name);
   }).catch(() => []);
   const late = new Promise<string[]>((resolve) => setTimeout(resolve, PATIENCE_MS, []).unref());
   return Promise.race([names, late]);

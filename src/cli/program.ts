@@ -103,6 +103,10 @@ function addRuns(program: Command, cli: Cli, onExit: OnExit): void {
     .option('--target-secret <name>', 'with username and password for the target')
     .option('--no-safety-backup', 'make no Backup of what is replaced, which else comes before anything is touched')
     .option('--keep-previous <duration>', 'how long the replaced database is kept (default: 24h)')
+    .option(
+      '--start-deadline <duration>',
+      'how long it may wait for what it needs, such as a backup at work (default: 1h)',
+    )
     .option('--identity <secret/key>', 'the private key, from a Secret of the namespace')
     .option('--identity-file <file>', 'the private key, from here; it is in the cluster for this restore only')
     .option('--name <name>', "the Restore's name; default: a fresh one")

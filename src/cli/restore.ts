@@ -34,6 +34,7 @@ export interface RestoreOptions extends CommonOptions, FromOptions, PlanOptions 
   readonly targetHost?: string;
   readonly targetSecret?: string;
   readonly keepPrevious?: string;
+  readonly startDeadline?: string;
   /** False: `--no-safety-backup`. */
   readonly safetyBackup?: boolean;
   readonly identity?: string;
@@ -105,6 +106,7 @@ function restoreObject(name: string, namespace: string, chosen: Chosen, options:
       ...(workloads.length === 0 ? {} : { scaleDown: { workloads } }),
       ...(options.safetyBackup === false ? { safetyBackup: false } : {}),
       ...(options.keepPrevious === undefined ? {} : { keepPrevious: options.keepPrevious }),
+      ...(options.startDeadline === undefined ? {} : { startDeadline: options.startDeadline }),
       ...(identity === undefined ? {} : { identity: { secretRef: identity } }),
       // What the names may be is the schema's to say.
       ...(options.force === undefined ? {} : { force: options.force as RestoreSpec['force'] & object }),

@@ -22,6 +22,11 @@ function keptOf({ status }: Restore): readonly string[] {
   return previousDatabase === undefined ? previousDatabases : [previousDatabase];
 }
 
+/** Whether it is known to keep something. Of one that was live before only the server knows, and a person may name it. */
+export function keepsSomething(restore: Restore): boolean {
+  return isComplete(restore) && keptOf(restore).length > 0;
+}
+
 /** Throws what makes this undo hopeless before it has begun. */
 export function mustBeUndoable(plan: UndoFacts): void {
   const { undone, namespace } = plan;

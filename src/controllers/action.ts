@@ -67,8 +67,8 @@ export type Action =
   /** On the object that is being reconciled. Gone already: nothing. */
   | { readonly action: 'removeFinalizer'; readonly finalizer: string }
   /**
-   * Tells people, best effort: an event that cannot be written holds nothing up. Told only by a pass that changes the
-   * status, so a decision may name it each time. Each change of a condition's reason is told without being asked for;
+   * Tells people, best effort: an event that cannot be written holds nothing up. Told after the actions, and beside a status
+   * only by a pass that changes it, so a decision may name it each time. Each change of a condition's reason is told without being asked for;
    * an event with the same reason takes its place. `regarding` absent: the object itself.
    */
   | {
@@ -80,6 +80,11 @@ export type Action =
     };
 
 export interface Decision<Status extends object = object> {
+  /**
+   * Carried out before the actions: what fails stops its own row and no other, so that one object which is refused keeps no
+   * other waiting. Once all were tried, the failure stops the rest of the pass.
+   */
+  readonly rows?: readonly (readonly Action[])[];
   /** Carried out in order; the first that fails stops the rest. */
   readonly actions: readonly Action[];
   /**

@@ -5,6 +5,7 @@ import { backupStoreController } from './backup-store/observe.ts';
 import type { AnyController } from './controller.ts';
 import { databaseLockController } from './database-lock/observe.ts';
 import { restoreController } from './restore/observe.ts';
+import { scaleLeaseController } from './scale-lease/observe.ts';
 
 /** Everything that the operator reconciles. */
 export const CONTROLLERS: readonly AnyController[] = [
@@ -14,4 +15,5 @@ export const CONTROLLERS: readonly AnyController[] = [
   backupController,
   restoreController,
   databaseLockController,
+  scaleLeaseController,
 ];

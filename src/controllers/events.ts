@@ -23,10 +23,11 @@ const BAD: Readonly<Record<string, Condition['status']>> = {
   Forced: 'True',
   Drilled: 'False',
   ScaleContested: 'True',
+  PreviousDropped: 'False',
 };
 
 /** Good news that somebody may have hoped to be other: nothing was done, and the condition says the way on. */
-const UNHOPED: ReadonlySet<string> = new Set(['AlreadyRestored']);
+const UNHOPED: ReadonlySet<string> = new Set(['AlreadyRestored', 'NothingRestored']);
 
 /**
  * An event for each reason that a condition has and had not before, unless `told` has it already. Several conditions of

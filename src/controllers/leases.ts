@@ -34,6 +34,10 @@ export interface LeaseFacts {
   readonly contests?: number;
   /** On a scale Lease: who that was, the last time, in words. */
   readonly contestedBy?: string;
+  /** On a scale Lease: what kubectl calls the workload. */
+  readonly workload?: string;
+  /** On a scale Lease: the instant after which no runner may touch the live database; absent while none was made that may. */
+  readonly fence?: Date;
   readonly acquired?: Date;
 }
 
@@ -97,6 +101,8 @@ export function leaseFacts(found: Lease, holderAlive: boolean): LeaseFacts {
   const contests = countOf(annotations?.[ANNOTATIONS.contests]);
   const atZero = new Date(annotations?.[ANNOTATIONS.atZero] ?? '');
   const contestedBy = annotations?.[ANNOTATIONS.contestedBy];
+  const fence = new Date(annotations?.[ANNOTATIONS.fence] ?? '');
+  const workload = annotations?.[ANNOTATIONS.workload];
   return {
     namespace: metadata.namespace ?? '',
     name: metadata.name,
@@ -110,6 +116,8 @@ export function leaseFacts(found: Lease, holderAlive: boolean): LeaseFacts {
     ...(contests === undefined ? {} : { contests }),
     ...(Number.isNaN(atZero.getTime()) ? {} : { atZero }),
     ...(contestedBy === undefined ? {} : { contestedBy }),
+    ...(workload === undefined ? {} : { workload }),
+    ...(Number.isNaN(fence.getTime()) ? {} : { fence }),
   };
 }
 

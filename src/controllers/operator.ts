@@ -73,7 +73,13 @@ export class Operator {
   }
 
   depths(): { readonly kind: string; readonly depth: number }[] {
-    return this.lines.map(({ controller, queue }) => ({ kind: controller.kind.kind, depth: queue.depth }));
+    const depths = new Map<string, number>();
+    // Leases have two controllers.
+    for (const { controller, queue } of this.lines) {
+      const { kind } = controller.kind;
+      depths.set(kind, (depths.get(kind) ?? 0) + queue.depth);
+    }
+    return [...depths].map(([kind, depth]) => ({ kind, depth }));
   }
 
   /** Begins nothing more and waits for what is under way. */

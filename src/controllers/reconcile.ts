@@ -44,6 +44,7 @@ export async function reconcile<T extends WithStatus, Facts, Status extends obje
   const pass = new Pass(controller.kind, object, tools);
   const told = eventsOf(decision.actions);
   try {
+    await pass.actInRows(decision.rows ?? []);
     await pass.act(decision.actions);
   } catch (error) {
     const failure = toHoldfastError(error);
@@ -53,7 +54,8 @@ export async function reconcile<T extends WithStatus, Facts, Status extends obje
     }
     throw error;
   }
-  if (decision.status !== undefined) await pass.writeStatus(decision.status, told);
+  if (decision.status === undefined) await pass.tell(told);
+  else await pass.writeStatus(decision.status, told);
   await pass.act(decision.afterStatus ?? []);
   return decision.requeueAfter;
 }
@@ -86,6 +88,19 @@ class Pass<T extends WithStatus> {
     }
   }
 
+  async actInRows(rows: readonly (readonly Action[])[]): Promise<void> {
+    const failures: unknown[] = [];
+    for (const row of rows) {
+      await this.refuseStale();
+      try {
+        await this.act(row);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw together(failures);
+  }
+
   /** The status as a whole, if it is another one; the events before it, so that no crash can swallow them. */
   async writeStatus(status: object, told: readonly Told[]): Promise<void> {
     const wanted = stableJson(status);
@@ -113,7 +128,7 @@ class Pass<T extends WithStatus> {
     this.tools.learn(answer);
   }
 
-  private async tell(reports: readonly Told[]): Promise<void> {
+  async tell(reports: readonly Told[]): Promise<void> {
     for (const { type, reason, note, regarding } of reports) {
       try {
         await this.tools.world.cluster.event(
@@ -140,6 +155,18 @@ class Pass<T extends WithStatus> {
     }
     this.isFresh = true;
   }
+}
+
+/** What does not pass by itself is told, all of it; what passes has no need of words. */
+function together(failures: readonly unknown[]): unknown {
+  const lasting = failures.map((failure) => toHoldfastError(failure)).filter(({ outlook }) => outlook === 'final');
+  const [first] = lasting;
+  if (first === undefined || lasting.length === 1) return first ?? failures[0];
+  const { reason, hint } = first;
+  return new HoldfastError(reason, lasting.map(({ message }) => message).join('; '), {
+    cause: first,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 function versionOf({ metadata }: KubeObject): Version {

@@ -34,7 +34,7 @@ const RESULTS = {
     warnings: Type.Optional(Type.Array(text(4096))),
     notes: Type.Optional(Type.Array(text(4096))),
   }),
-  load: Type.Object({ live: Type.Optional(SWAPPED) }),
+  load: Type.Object({ live: Type.Optional(SWAPPED), noted: Type.Optional(Digest()) }),
   check: Type.Object({ checks: CHECKED }),
   swap: SWAPPED,
   cleanup: Type.Object({ restored: Type.Boolean(), previousDatabase: Type.Optional(text(63)) }),

@@ -23,6 +23,13 @@ export interface RunFacts {
   readonly ended?: Date;
   /** Pods that have not come to an end, those being deleted included. */
   readonly livingPods: number;
+  /** Of a pod that is being deleted and has not come to an end: by when its node should have ended it. */
+  readonly leaving?: { readonly pod: string; readonly node?: string; readonly due: Date };
+  /**
+   * Its pod went without a word of how its container ended: deleted by force, or with its node. The container may be at work
+   * where nobody sees it.
+   */
+  readonly unaccounted?: true;
   /** Whether a container has ever run. */
   readonly started: boolean;
   /** The newest pod's answer. Absent while there is none, or where it cannot be understood. */
@@ -114,6 +121,40 @@ export function holdUpOf(run: RunFacts, now: Date): Failure | undefined {
   };
 }
 
+/** Why a run that never began was given up. Its Job goes with it, so the way leads to what was said of both, which stays for a while. */
+export function neverStarted(run: RunFacts, namespace: string, now: Date): Failure {
+  const { reason, message } = holdUpOf(run, now) ?? {
+    reason: 'PodNotStarted',
+    message: "The runner's pod was not started.",
+  };
+  return {
+    reason,
+    message,
+    hint: `${eventsOf(run, namespace)} tells why, for about an hour. Mend that, then make a new object.`,
+  };
+}
+
+/** Why a run ended without a word. */
+export function runnerLost(run: RunFacts, namespace: string): Failure {
+  const isThere = run.job !== undefined && run.state !== 'gone';
+  const way = isThere ? `kubectl describe job ${run.name} -n ${namespace}` : eventsOf(run, namespace);
+  return (
+    run.trouble ?? {
+      reason: 'RunnerLost',
+      message: `The runner ended without a report${isThere ? '' : `: Job ${run.name} is gone`}.`,
+      hint: `${way} tells more.`,
+    }
+  );
+}
+
+/** Of a pod's name so much is that of its Job at the most. */
+const POD_HEAD = 57;
+
+/** Of a Job and its pods. */
+function eventsOf({ name }: RunFacts, namespace: string): string {
+  return `kubectl get events -n ${namespace} | grep ${name.slice(0, POD_HEAD)}`;
+}
+
 function facts(run: { purpose: Purpose; attempt: number; job?: Job; pods: Pod[] }): RunFacts {
   const { job } = run;
   const pods = run.pods.toSorted((a, b) => a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp));
@@ -124,7 +165,7 @@ function facts(run: { purpose: Purpose; attempt: number; job?: Job; pods: Pod[] 
   const report = pods
     .map((pod) => parseReport(COMMAND_OF[run.purpose], endOf(pod)?.message))
     .findLast((found) => found !== undefined);
-  const trouble = troubleOf(pods.at(-1), condition);
+  const trouble = troubleOf(pods.at(-1), condition, job);
   const task = taskOf(job, pods.at(-1));
   const serviceAccount = serviceAccountOf(job);
   return {
@@ -143,11 +184,41 @@ function facts(run: { purpose: Purpose; attempt: number; job?: Job; pods: Pod[] 
     state,
     ...(ended === undefined ? {} : { ended }),
     livingPods: pods.filter(isAlive).length,
+    ...leavingOf(pods),
+    ...(state !== 'active' && isUnaccounted(pods) ? { unaccounted: true as const } : {}),
     started: pods.some((pod) => containerOf(pod)?.state?.running !== undefined || endOf(pod) !== undefined),
     ...(report === undefined ? {} : { report }),
     ...(task === undefined ? {} : { task }),
     ...(serviceAccount === undefined ? {} : { serviceAccount }),
     ...(trouble === undefined ? {} : { trouble }),
+  };
+}
+
+function leavingOf(pods: readonly Pod[]): Pick<RunFacts, 'leaving'> {
+  const pod = pods.find((each) => isAlive(each) && each.metadata.deletionTimestamp !== undefined);
+  if (pod === undefined) return {};
+  const { nodeName } = pod.spec;
+  const due = new Date(pod.metadata.deletionTimestamp ?? '');
+  return { leaving: { pod: pod.metadata.name, ...(nodeName === undefined ? {} : { node: nodeName }), due } };
+}
+
+function isUnaccounted(pods: readonly Pod[]): boolean {
+  return pods.length === 0 || pods.some((pod) => !isAlive(pod) && containerOf(pod)?.state?.running !== undefined);
+}
+
+/** A node that answers ends a pod within its grace period, of which the deletion's time is the end. */
+const STRANDED_PATIENCE = 60_000;
+
+/** A run whose pod should have ended by now: its node is lost, or cut off. Such a pod never comes back to work. */
+export function strandedOf({ leaving }: RunFacts, now: Date): Failure | undefined {
+  if (leaving === undefined || now.getTime() < leaving.due.getTime() + STRANDED_PATIENCE) return undefined;
+  const { pod, node } = leaving;
+  return {
+    reason: 'NodeLost',
+    message: `Pod ${pod} is Terminating and does not end: ${node === undefined ? 'its node' : `its node ${node}`} does not answer.`,
+    hint:
+      `kubectl describe node ${node ?? ''}`.trim() +
+      ` tells more. Where that machine is off for good: kubectl delete pod ${pod} --force.`,
   };
 }
 
@@ -200,7 +271,7 @@ function endOf(pod: Pod) {
 }
 
 /** Written by us, but readable and writable by others: a task that is no JSON is as good as none. */
-function taskOf(job: Job | undefined, pod: Pod | undefined): Task | undefined {
+export function taskOf(job: Pick<Job, 'spec'> | undefined, pod?: Pod): Task | undefined {
   const template = job?.spec['template'] as { metadata?: { annotations?: Record<string, string> } } | undefined;
   const text = template?.metadata?.annotations?.[TASK_ANNOTATION] ?? pod?.metadata.annotations?.[TASK_ANNOTATION];
   try {
@@ -210,7 +281,7 @@ function taskOf(job: Job | undefined, pod: Pod | undefined): Task | undefined {
   }
 }
 
-function troubleOf(pod: Pod | undefined, condition: JobCondition | undefined): Failure | undefined {
+function troubleOf(pod: Pod | undefined, condition: JobCondition | undefined, job?: Job): Failure | undefined {
   const end = pod === undefined ? undefined : endOf(pod);
   if (end?.reason === 'OOMKilled') {
     return {
@@ -251,10 +322,16 @@ function troubleOf(pod: Pod | undefined, condition: JobCondition | undefined): F
     return {
       reason: 'RunnerLost',
       message: `The runner ended without a report: ${how}.`,
-      hint: 'Look at the Job and its pod: kubectl describe job, kubectl logs.',
+      hint: `Look at the Job and its pod: ${lookAt(job)}.`,
     };
   }
   return pod === undefined ? undefined : startTroubleOf(pod);
+}
+
+function lookAt(job: Job | undefined): string {
+  if (job === undefined) return 'kubectl describe job, kubectl logs';
+  const { name, namespace } = job.metadata;
+  return `kubectl describe job ${name} -n ${namespace}, kubectl logs job/${name} -n ${namespace}`;
 }
 
 const STARTING: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);

@@ -36,7 +36,17 @@ export function databaseBusy(lock: LeaseFacts | undefined, holder: Holder): Fail
   return {
     reason: 'DatabaseBusy',
     message: `${claim.lease.holder} is at work on ${claim.lease.elsewhere ?? 'this database'}; this ${us} starts when it is over.`,
+    ...stopHint(claim.lease.holder),
   };
+}
+
+/** As a Lease names its holder: `Backup shop/nightly`. Anybody may write an annotation. */
+const HOLDER = /^(Backup|Restore) ([a-z0-9.-]+)\/([a-z0-9.-]+)$/;
+
+function stopHint(holder: string): { readonly hint?: string } {
+  const [, kind, namespace, name] = HOLDER.exec(holder) ?? [];
+  if (kind === undefined) return {};
+  return { hint: `Wait for it, or stop it: kubectl delete ${kind.toLowerCase()} ${name} -n ${namespace}` };
 }
 
 /** What takes a lock that is free, held already, or left behind by somebody who is no more. */

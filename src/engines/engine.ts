@@ -11,7 +11,7 @@ import type {
   ServerAccess,
 } from '../api/task.ts';
 import type { UndoneRestore } from '../api/undone.ts';
-import type { DatabaseContents, DatabaseProperties, InstanceContents } from '../archive/contents.ts';
+import type { Contents, DatabaseContents, DatabaseProperties, InstanceContents } from '../archive/contents.ts';
 import type { Failure } from '../lib/errors.ts';
 
 /** What the mounted Secrets say about getting in. */
@@ -130,6 +130,11 @@ export interface Target extends AsyncDisposable {
   /** Loads one dump into the scratch database. On failure the program is killed, never merely ended. */
   load(): WritingProgram;
   /**
+   * After the load: notes with what was loaded what {@link Engine.recall} tells, and returns its digest. Undefined where that
+   * cannot be kept there: then the archive itself has to be read again.
+   */
+  note(): Promise<string | undefined>;
+  /**
    * Where the plan is in place: loads one dump into the live database, all of it in one commit before the fence, or nothing.
    * `report` once it is done.
    */
@@ -175,8 +180,24 @@ export interface InstanceTarget extends AsyncDisposable {
   makeRoles(): Promise<void>;
   /** One of {@link databases}. */
   database(name: string): Pick<Target, 'createScratch' | 'load' | 'ask'>;
+  /** As {@link Target.note}, once all are loaded. */
+  note(): Promise<string | undefined>;
   swap(fence: Date): Promise<{ readonly previousDatabases: readonly string[] }>;
   dropPrevious(): Promise<void>;
+}
+
+/** What is asked and swapped by once it is loaded. */
+export interface LoadedArchive {
+  /** Major version of the server that was dumped. */
+  readonly sourceMajor: number;
+  /** Without names of tables, and without passwords of roles. */
+  readonly contents: Contents;
+}
+
+export interface RecallRequest extends Pick<RestoreBase, 'scratchDatabase'> {
+  readonly run: RestoreIdentity;
+  /** What {@link Target.note} returned. */
+  readonly noted: string;
 }
 
 export interface InstanceRequest extends Omit<TargetRequest, 'contents' | 'previousDatabase' | 'begin'> {
@@ -263,6 +284,8 @@ export interface Engine {
     request: InstanceRequest,
     context: EngineContext,
   ): Promise<InstanceTarget>;
+  /** What a load noted: fails with `ScratchMissing` or `ScratchChanged` where it is not there any more. */
+  recall(server: ServerAccess, login: Login, request: RecallRequest, context: EngineContext): Promise<LoadedArchive>;
   openUndo(server: ServerAccess, login: Login, request: UndoRequest, context: EngineContext): Promise<UndoTarget>;
   cleanUp(task: CleanupTask, login: Login, context: EngineContext): Promise<CleanupOutcome>;
   /** Throws a `retry` HoldfastError while it does not answer. */

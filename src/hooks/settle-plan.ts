@@ -1,4 +1,5 @@
 /** What an uninstall has to settle first: no app stays at zero unsaid, and nothing hangs on a finalizer of ours. Pure. */
+import { recoveryLine } from '../api/recovery.ts';
 import { HoldfastError } from '../lib/errors.ts';
 
 export interface RestoreToSettle {
@@ -98,21 +99,6 @@ function leftAsleep(asleep: readonly TakenWorkload[], isOperatorAlive: boolean):
     ? `The operator works, but did not bring ${asleep.length === 1 ? 'it' : 'them'} back in time. Try again in a while, or by hand:`
     : 'No operator works that could bring it back. By hand:';
   return new HoldfastError('AppAtZero', what.join('\n'), {
-    hint: [who, ...asleep.map((each) => `  ${recovery(each)}`), 'Then helm uninstall again.'].join('\n'),
+    hint: [who, ...asleep.map((each) => `  ${recoveryLine(each)}`), 'Then helm uninstall again.'].join('\n'),
   });
-}
-
-/** As `workloadArgument` names one. */
-const CRON_JOB = 'cronjobs.batch/';
-
-/** One line that a person can paste. The runner first: it must not replace the database under an app that runs. */
-function recovery({ namespace, workload, replicas, lease, jobs }: TakenWorkload): string {
-  const kubectl = `kubectl --namespace ${namespace}`;
-  return [
-    ...jobs.map((job) => `${kubectl} delete job ${job} --cascade=foreground`),
-    workload.startsWith(CRON_JOB)
-      ? `${kubectl} patch ${workload} --patch '{"spec":{"suspend":${replicas === 0}}}'`
-      : `${kubectl} scale ${workload.toLowerCase()} --replicas=${replicas ?? '<count>'}`,
-    `${kubectl} delete lease ${lease}`,
-  ].join(' && ');
 }

@@ -2,6 +2,7 @@
 import { isTrue } from '../api/conditions.ts';
 import type { CronJob, Job, KubeObject, Lease } from '../api/kubernetes.ts';
 import { ANNOTATIONS, FINALIZERS, LABELS, MANAGED_BY, scratchDatabaseName } from '../api/names.ts';
+import { rememberedCount } from '../api/recovery.ts';
 import type { Restore } from '../api/restore.ts';
 import { isCronJob, type ScalableKind, workloadNamed } from '../api/workloads.ts';
 import type { Cluster } from '../kube/cluster.ts';
@@ -128,20 +129,12 @@ async function takenBy(
     namespace,
     lease: metadata.name,
     workload,
-    replicas: countOf(metadata.annotations),
+    replicas: rememberedCount(metadata.annotations),
     holder,
     holderName: metadata.annotations?.[ANNOTATIONS.holder] ?? 'a restore that is not known any more',
     current: await countNow(workload, namespace, options),
     jobs: jobs.filter((job) => job.metadata.labels?.[LABELS.owner] === holder && isUnderWay(job)).map(nameOf),
   };
-}
-
-/** The count to return to; of a CronJob 0 where it was suspended, else 1. */
-function countOf(annotations: Readonly<Record<string, string>> = {}): number | undefined {
-  const replicas = Number.parseInt(annotations[ANNOTATIONS.replicas] ?? '', 10);
-  if (Number.isInteger(replicas) && replicas >= 0) return replicas;
-  const suspended = annotations[ANNOTATIONS.suspend];
-  return suspended === undefined ? undefined : Number(suspended !== 'true');
 }
 
 /** Of a kind that the chart does not allow any more nobody here may ask: then it is told as one at zero. */

@@ -78,7 +78,7 @@ async function readManifest({ archive }: Examined, storage: Storage): Promise<Ma
     throw refused(
       'ArchiveForeign',
       `the archive is of ${namespace} in the cluster ${cluster}, not of ${archive.namespace} in ${archive.cluster}`,
-      'Restore it in the namespace and the cluster whose it is.',
+      `Restore it in the namespace and the cluster whose it is; or here all the same, by from.archive with the path ${archive.folder} and force: [Foreign].`,
     );
   }
   return found.manifest;

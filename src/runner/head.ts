@@ -1,5 +1,5 @@
 import type { WritingProgram } from '../engines/engine.ts';
-import { isSymptom, write } from './pipeline.ts';
+import { isSymptom, write } from '../platform/writing.ts';
 import { type Filter, startDecompressor } from './stages/zstd.ts';
 import { feed, type Unpacking } from './unpack.ts';
 

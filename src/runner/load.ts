@@ -1,4 +1,4 @@
-import type { CheckTask, LoadTask, RestoreBase, SwapTask } from '../api/task.ts';
+import type { LoadTask, RestoreBase } from '../api/task.ts';
 import type { DatabaseContents } from '../archive/contents.ts';
 import type { Manifest } from '../archive/manifest.ts';
 import type { WritingProgram } from '../engines/engine.ts';
@@ -19,7 +19,7 @@ export interface PartsJob {
 }
 
 export interface LoadJob extends PartsJob {
-  readonly task: LoadTask | CheckTask | SwapTask;
+  readonly task: LoadTask;
 }
 
 /** The parts of one database, one after the other, each into a program of its own. */

@@ -1,5 +1,13 @@
 import type { PlanResult, PlanTask, RestoreBase } from '../api/task.ts';
-import type { InstancePlan, InstanceTarget, Login, Target, TargetPlan, TargetRequest } from '../engines/engine.ts';
+import type {
+  InstancePlan,
+  InstanceTarget,
+  LoadedArchive,
+  Login,
+  Target,
+  TargetPlan,
+  TargetRequest,
+} from '../engines/engine.ts';
 import type { Failure } from '../lib/errors.ts';
 import { beginningOf } from './beginning.ts';
 import { choicesOf } from './choices.ts';
@@ -35,12 +43,17 @@ export async function plan(task: PlanTask, context: RunnerContext): Promise<Plan
   return told(context, { ...seen, refusals: [...seen.refusals, ...large], compatibility: [server] }, app);
 }
 
-async function lookAtTarget(task: PlanTask, job: PartsJob, login: Login, archive: Archive): Promise<PlanResult> {
+async function lookAtTarget(
+  task: PlanTask,
+  job: PartsJob & { readonly task: PlanTask },
+  login: Login,
+  archive: Archive,
+): Promise<PlanResult> {
   const { context } = job;
   const { manifest, contents } = archive;
   const target = isWhole(task, contents)
-    ? await openServerTarget(task, context, login, { manifest, contents })
-    : await openOneTarget(task, context, login, archive, job);
+    ? await openServerTarget(task, context, login, manifest.server.major, contents)
+    : await openOneTarget(task, context, login, knownOf(archive), beginningIn(job, archive));
   try {
     const planned: TargetPlan & Partial<InstancePlan> = await target.plan();
     return { ...planned, bytesNeeded: bytesNeeded(task, archive, target) };
@@ -65,22 +78,32 @@ function told({ log }: RunnerContext, seen: PlanResult, app: Verdict | undefined
 
 const NOTHING_SEEN = { alreadyRestored: false, server: '', databaseExists: false, objects: 0, bytesNeeded: 0 };
 
-/** The target of the one database that is restored. `reading`: how a plan comes to what is in the dump. */
+export function knownOf({ manifest, contents }: Archive): LoadedArchive {
+  return { sourceMajor: manifest.server.major, contents };
+}
+
+/** How a plan comes to what is in the dump. */
+export function beginningIn(
+  job: PartsJob & { readonly task: RestoreBase },
+  { manifest, contents }: Archive,
+): TargetRequest['begin'] {
+  return beginningOf(job, manifest, chosenDatabase(job.task, contents));
+}
+
+/** The target of the one database that is restored. `begin`: absent after the load, when nobody asks what is in the dump. */
 export async function openOneTarget(
   task: RestoreBase,
   context: RunnerContext,
   login: Login,
-  archive: Archive,
-  reading?: PartsJob,
+  known: LoadedArchive,
+  begin?: TargetRequest['begin'],
 ): Promise<Target> {
-  const known = targetRequest(task, archive);
-  const request =
-    reading === undefined ? known : { ...known, begin: beginningOf(reading, archive.manifest, known.contents) };
+  const request = { ...targetRequest(task, known), ...(begin === undefined ? {} : { begin }) };
   const database = { ...task.database, database: task.database.database ?? request.contents.database };
   return context.engine.openTarget(database, login, request, engineContext(context, task.run));
 }
 
-function targetRequest(task: RestoreBase, { manifest, contents }: Archive): TargetRequest {
+function targetRequest(task: RestoreBase, { sourceMajor, contents }: LoadedArchive): TargetRequest {
   const { run, onConflict, scratchDatabase, previousDatabase } = task;
   return {
     ...choicesOf(task),
@@ -88,7 +111,7 @@ function targetRequest(task: RestoreBase, { manifest, contents }: Archive): Targ
     onConflict,
     scratchDatabase,
     previousDatabase,
-    sourceMajor: manifest.server.major,
+    sourceMajor,
     contents: chosenDatabase(task, contents),
   };
 }

@@ -1,5 +1,6 @@
 /** How a restore ends, of one database or of a whole server. */
-import type { CleanupTask, LoadTask, SwapResult, SwapTask, UndoSwapTask } from '../api/task.ts';
+import { LABELS } from '../api/names.ts';
+import type { CleanupTask, LoadTask, RunIdentity, SwapResult, SwapTask, UndoSwapTask } from '../api/task.ts';
 import type { CleanupOutcome, InstancePlan, Login, TargetPlan } from '../engines/engine.ts';
 import { HoldfastError, toHoldfastError } from '../lib/errors.ts';
 import { close } from './close.ts';
@@ -43,10 +44,10 @@ export async function keepOrDrop(
  * After a failure: what was made goes. The answer to the commit of the swap may be what was lost, so the server is asked
  * whether it bears our mark; if it does, the restore has happened.
  */
-export async function undo(job: RestoreJob, target: RestoreTarget, caught: unknown): Promise<SwapResult> {
+export async function undo(job: RestoreJob, target: RestoreTarget | undefined, caught: unknown): Promise<SwapResult> {
   const { log } = job.context;
   // Its sessions would be in the way, and its programs are dead or dying.
-  await close(target, job.context);
+  if (target !== undefined) await close(target, job.context);
   try {
     const { restored, ...replaced } = await cleanUp(job);
     if (restored) {
@@ -56,7 +57,7 @@ export async function undo(job: RestoreJob, target: RestoreTarget, caught: unkno
   } catch (error) {
     log.error({ error }, 'what was loaded could not be dropped; the cleanup of the operator tries again');
   }
-  throw begun(caught);
+  throw begun(job.task, caught);
 }
 
 /** This very restore went live in an earlier attempt: only what that left to do is done. */
@@ -103,8 +104,24 @@ export function refusal([first, ...others]: readonly {
 }
 
 /** The work was begun and undone. Trying the same again blindly is for the operator to decide, unless the run was merely ended. */
-function begun(caught: unknown): HoldfastError {
-  const { reason, message, hint, outlook } = toHoldfastError(caught);
+function begun({ command, run }: RestoreJob['task'], caught: unknown): HoldfastError {
+  const {
+    reason,
+    message,
+    hint = OF_THE_SERVER.has(reason) ? whereToLook(command, run) : undefined,
+    outlook,
+  } = toHoldfastError(caught);
   const after = reason === 'Interrupted' ? outlook : 'final';
   return new HoldfastError(reason, message, { outlook: after, cause: caught, ...(hint === undefined ? {} : { hint }) });
+}
+
+/** What a server said no to, and nobody foresaw where there is no hint. */
+const OF_THE_SERVER: ReadonlySet<string> = new Set([
+  ...['LoadFailed', 'ScratchFailed', 'PropertiesFailed', 'RolesFailed', 'DatabaseError'],
+]);
+
+/** A server quotes rows with an error, so only its own log has all of it. */
+function whereToLook(command: 'load' | 'swap', run: RunIdentity): string {
+  const pods = `kubectl logs --tail=-1 -n ${run.namespace} -l ${LABELS.owner}=${run.uid},${LABELS.command}=${command}`;
+  return `the log of the database server has the statement and the details; ${pods} tells what was done before. Then make a new Restore`;
 }

@@ -9,22 +9,18 @@ import { engineContext, type RunnerContext } from './context.ts';
 import { type LoadJob, loadParts, plainBytes } from './load.ts';
 import { together } from './pipeline.ts';
 
-export interface InstanceArchive {
-  readonly manifest: Manifest;
-  readonly contents: InstanceContents;
-}
-
 export function openServerTarget(
   task: RestoreBase,
   context: RunnerContext,
   login: Login,
-  { manifest, contents }: InstanceArchive,
+  sourceMajor: number,
+  contents: InstanceContents,
 ): Promise<InstanceTarget> {
   const { run, onConflict, scratchDatabase, database } = task;
   if (task.owner !== undefined) throw oneDatabaseOnly(contents);
   if (onConflict === 'Skip' || task.selection !== undefined) throw partOfOneDatabase(contents);
   const choices = choicesOf(task);
-  const request = { ...choices, run, onConflict, scratchDatabase, sourceMajor: manifest.server.major, contents };
+  const request = { ...choices, run, onConflict, scratchDatabase, sourceMajor, contents };
   return context.engine.openInstanceTarget(database, login, request, engineContext(context, run));
 }
 

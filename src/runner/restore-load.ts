@@ -6,13 +6,15 @@ import { standing } from '../api/force.ts';
 import type { LoadResult, LoadTask, ObjectsOutcome } from '../api/task.ts';
 import { HoldfastError } from '../lib/errors.ts';
 import type { RunnerContext } from './context.ts';
+import { readLogin } from './login.ts';
 import { toldOf } from './objects.ts';
 import { alreadyLive, refusal, undo } from './restore-ending.ts';
-import { type OpenRestore, openRestore } from './restore-target.ts';
+import { type OpenLoad, openLoad } from './restore-target.ts';
 
 export async function load(task: LoadTask, context: RunnerContext): Promise<LoadResult> {
-  await using restore = await openRestore(task, context);
-  const { target, login } = restore;
+  const login = await readLogin(context.root, task.database);
+  await using restore = await openLoad(task, login, context);
+  const { target } = restore;
   const job = { task, context, login };
   const { notes = [], alreadyRestored, refusals, inPlace = false } = await target.plan();
   for (const note of notes) context.log.info(note);
@@ -23,9 +25,20 @@ export async function load(task: LoadTask, context: RunnerContext): Promise<Load
   try {
     if (inPlace) return { live: { objects: await add(restore, context) } };
     await restore.load();
-    return {};
+    return await noted(restore, context);
   } catch (caught) {
     return { live: await undo(job, target, caught) };
+  }
+}
+
+/** What cannot be noted is no reason to throw away what was loaded: the archive is read again. */
+async function noted(restore: OpenLoad, { log }: RunnerContext): Promise<LoadResult> {
+  try {
+    const digest = await restore.note();
+    return digest === undefined ? {} : { noted: digest };
+  } catch (error) {
+    log.warn({ error }, 'what the swap must know of the archive could not be noted on the server');
+    return {};
   }
 }
 
@@ -40,7 +53,7 @@ function filledSince(): HoldfastError {
   );
 }
 
-async function add(restore: OpenRestore, { log }: RunnerContext): Promise<ObjectsOutcome> {
+async function add(restore: OpenLoad, { log }: RunnerContext): Promise<ObjectsOutcome> {
   const report = await restore.addTo();
   for (const label of report.added) log.info({ object: label }, 'added');
   for (const label of report.kept) log.info({ object: label }, 'was there and stayed');

@@ -71,6 +71,8 @@ const restoreBase = {
   previousDatabase: text(),
 };
 
+const loadedBase = { ...restoreBase, notAfter: text(), noted: Type.Optional(Digest()) };
+
 const undoBase = {
   run: restoreRun,
   database,
@@ -129,8 +131,8 @@ const TaskSchema = Type.Union([
     notAfter: text(),
     inPlace: Type.Optional(Type.Boolean()),
   }),
-  Type.Object({ command: Type.Literal('check'), ...restoreBase, notAfter: text(), checks: Type.Array(check) }),
-  Type.Object({ command: Type.Literal('swap'), ...restoreBase, notAfter: text(), dropPrevious: Type.Boolean() }),
+  Type.Object({ command: Type.Literal('check'), ...loadedBase, checks: Type.Array(check) }),
+  Type.Object({ command: Type.Literal('swap'), ...loadedBase, dropPrevious: Type.Boolean() }),
   Type.Object({
     command: Type.Literal('cleanup'),
     run: restoreRun,

@@ -2,7 +2,8 @@ import { openHeader, splitHeader } from '../archive/age/header.ts';
 import { openPayload } from '../archive/age/payload.ts';
 import type { WritingProgram } from '../engines/engine.ts';
 import { HoldfastError } from '../lib/errors.ts';
-import { explained, isSymptom, succeeded, together, write } from './pipeline.ts';
+import { isSymptom, write } from '../platform/writing.ts';
+import { explained, succeeded, together } from './pipeline.ts';
 import { type Meter, type SizedDigest, sameDigest } from './stages/meter.ts';
 import { type Filter, startDecompressor } from './stages/zstd.ts';
 

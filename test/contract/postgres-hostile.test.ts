@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { standing } from '../../src/api/force.ts';
 import type { Login, TargetRequest } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
+import type { Fingerprint } from '../support/postgres-fingerprint.ts';
 import {
   type Archive,
   aRestore,
@@ -53,7 +54,7 @@ const RUN = `EXECUTE 'COPY (SELECT 1) TO PROGRAM ''touch SENTINEL''';`;
 
 const confined = { owner: 'confined', privileges: 'Skip' } as const satisfies Partial<TargetRequest>;
 
-/** Plan, load and swap, into a database that is not there yet. */
+/** Plan, load and swap; what is there then is what was there, but for whose it is where the restore says so. */
 async function restoreAs(login: Login, archive: Archive, over: Partial<TargetRequest> = confined) {
   const request = requestFor(archive, 'good', { run: aRestore(), ...over });
   await using target = await postgres.openTarget(world.access('good'), login, request, world.context);
@@ -67,6 +68,17 @@ async function restoreAs(login: Login, archive: Archive, over: Partial<TargetReq
     await target.dropScratch();
     throw caught;
   }
+  const [good, evil] = await Promise.all(['good', 'evil'].map(world.print));
+  expect(withoutWhose(good!, over)).toEqual(withoutWhose(evil!, over));
+}
+
+/** The settings of the database are what each test is about. */
+function withoutWhose({ database, ...print }: Fingerprint, { owner, privileges }: Partial<TargetRequest>): unknown {
+  const gone = [...(owner === undefined ? [] : ['owner']), ...(privileges === undefined ? [] : ['privileges'])];
+  const { settings: _, ...properties } = database as Record<string, unknown>;
+  return JSON.parse(
+    JSON.stringify({ ...print, database: properties }, (key, value) => (gone.includes(key) ? undefined : value)),
+  );
 }
 
 /** What of an archive is evaluated while it is loaded. */

@@ -218,13 +218,52 @@ test('an archive that is a part adds to a database, or replaces its own tables, 
   expect(await world.print(DATABASE)).toEqual(before);
 });
 
-test('an archive that has a table without its rows does not empty it', async () => {
-  const selection: Selection = { exclude: { tableData: [{ schema: 'public', name: 'events' }] } };
-  const part = await dumpOf(world, DATABASE, world.superuser, selection);
-  await expect(addInto(world, DATABASE, part, { onConflict: 'Replace' })).rejects.toMatchObject({
-    reason: 'RowsMissing',
-    message: expect.stringContaining('table "public"."events_1"'),
+describe('rows that are live', () => {
+  const events: Selection = { exclude: { tableData: [{ schema: 'public', name: 'events' }] } };
+  const replacing = (part: Archive, ...names: string[]) =>
+    addInto(world, DATABASE, part, { onConflict: 'Replace', selection: only(...names) });
+
+  test('are not lost to a table that has none in the archive, whatever it is a part of by now', async () => {
+    const part = await dumpOf(world, DATABASE, world.superuser, events);
+    const message = expect.stringContaining('table "public"."events_1"');
+    await expect(replacing(part, 'public.events')).rejects.toMatchObject({ reason: 'RowsMissing', message });
+    await sql('ALTER TABLE events DETACH PARTITION events_1');
+    await expect(replacing(part, 'public.events_1')).rejects.toMatchObject({ reason: 'RowsMissing', message });
+    expect(await sql('SELECT what FROM events_1')).toEqual([{ what: 'a' }]);
   });
+
+  test('are lost to the ones of the archive, none where the table was empty', async () => {
+    await sql('DELETE FROM events');
+    const empty = await dumpOf(world, DATABASE);
+    await sql(`INSERT INTO events VALUES (1, 'a')`);
+    await replacing(empty, 'public.events');
+    expect(await sql('SELECT FROM events')).toEqual([]);
+  });
+
+  test.each([
+    ['view', 'CREATE VIEW paid AS SELECT 1 AS a'],
+    ['materialized view', 'CREATE MATERIALIZED VIEW paid AS SELECT 1 AS a'],
+    ['sequence', 'CREATE SEQUENCE paid'],
+  ])('are not lost to a %s of the same name', async (kind, statement) => {
+    await sql('DROP VIEW paid', statement);
+    const other = await dumpOf(world, DATABASE);
+    await sql(`DROP ${kind} paid`, 'CREATE TABLE paid AS SELECT 7 AS a');
+    await expect(replacing(other, 'public.paid')).rejects.toMatchObject({
+      reason: 'KindMismatch',
+      message: `in "${DATABASE}" what would be replaced is something else than in the archive: table "public"."paid" is ${kind} "public"."paid" in the archive`,
+    });
+    expect(await sql('TABLE paid')).toEqual([{ a: 7 }]);
+  });
+});
+
+test('a sequence that belongs to a table by now is not replaced without it', async () => {
+  await sql('ALTER SEQUENCE sales.numbers OWNED BY sales.orders.id');
+  expect(await refused({ onConflict: 'Replace', selection: only('sales.numbers') })).toMatchObject([
+    {
+      reason: 'KindMismatch',
+      message: expect.stringContaining('sequence "sales"."numbers" of the archive belongs to'),
+    },
+  ]);
 });
 
 describe('one transaction', () => {

@@ -6,6 +6,7 @@ import type { ServerAccess } from '../../src/api/task.ts';
 import type { DatabaseContents, InstanceContents } from '../../src/archive/contents.ts';
 import type { InstanceRequest, Login } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
+import type { Fingerprint } from '../support/postgres-fingerprint.ts';
 import type { InstanceChildOrder } from '../support/postgres-instance-child.ts';
 import {
   aRestore,
@@ -19,6 +20,10 @@ import {
 let world: PostgresWorld;
 let access: ServerAccess;
 let contents: InstanceContents;
+/** Of each database before anything happened to it. */
+let old: Fingerprint[];
+/** What {@link loaded} made. */
+let made: Pick<Fingerprint, 'rows' | 'schema'>;
 
 const NAMES = ['one', 'two'];
 
@@ -27,9 +32,11 @@ beforeAll(async () => {
   const { database: _, ...server } = world.access('');
   access = server;
   const databases: DatabaseContents[] = [];
+  old = [];
   for (const name of NAMES) {
     await world.sql('postgres', `CREATE DATABASE ${name}`);
     await world.sql(name, `CREATE TABLE word AS SELECT 'old' AS says`);
+    old.push(await world.print(name));
     const { properties } = await dumpOf(world, name);
     databases.push({ database: name, properties, tables: [], parts: [] as unknown as DatabaseContents['parts'] });
   }
@@ -80,6 +87,8 @@ async function loaded(login: Login = world.superuser, request = aRequest()): Pro
     await target.database(database).createScratch(properties);
     const scratch = numberedDatabaseName(request.scratchDatabase, index);
     await world.sql(scratch, `CREATE TABLE word AS SELECT 'new' AS says`);
+    const { rows, schema } = await world.print(scratch);
+    made = { rows, schema };
   }
   return request;
 }
@@ -94,9 +103,11 @@ const cleanup = ({ run, scratchDatabase }: InstanceRequest, dropPrevious = false
   keepScratch: false,
 });
 
-async function words(): Promise<unknown[]> {
-  const rows = await Promise.all(NAMES.map((name) => world.sql(name, 'SELECT says FROM word')));
-  return rows.map(([row]) => row?.['says']);
+const prints = () => Promise.all(NAMES.map(world.print));
+
+/** What is of the databases themselves is as ever. */
+async function expectNew(): Promise<void> {
+  expect(await prints()).toEqual(old.map(({ database }) => ({ ...made, database })));
 }
 
 const newRole = () =>
@@ -124,7 +135,7 @@ describe('a whole server', () => {
       if (said !== '') {
         // BEGIN, settings, two renames of each, four notes and doors of each, the role's comment, COMMIT.
         expect(said).toBe('swapped after 16 statements\n');
-        expect(await words()).toEqual(['new', 'new']);
+        await expectNew();
         expect(await newRole()).toEqual([{ comment: 'its own' }]);
         const kept = await postgres.cleanUp(cleanup(request), world.superuser, world.context);
         expect(kept).toMatchObject({ restored: true });
@@ -137,7 +148,7 @@ describe('a whole server', () => {
         expect(await newRole()).toEqual([{ comment: 'its own' }]);
         return;
       }
-      expect(await words()).toEqual(['old', 'old']);
+      expect(await prints()).toEqual(old);
       expect(await postgres.cleanUp(cleanup(request), world.superuser, world.context)).toEqual({
         restored: false,
         previousDatabases: [],
@@ -163,6 +174,7 @@ describe('a whole server', () => {
     const request = await loaded();
     await using target = await postgres.openInstanceTarget(access, world.superuser, request, world.context);
     const { previousDatabases } = await target.swap(inTheFuture());
+    await expectNew();
     const previous = previousDatabases.find((name) => name.startsWith('one_')) ?? '';
     await world.sql(
       'postgres',
@@ -211,11 +223,11 @@ describe('a whole server', () => {
   }, 30_000);
 
   test('is not put live after the fence', async () => {
-    const before = await words();
+    const before = await prints();
     const request = await loaded();
     await using target = await postgres.openInstanceTarget(access, world.superuser, request, world.context);
     await expect(target.swap(new Date(0))).rejects.toMatchObject({ reason: 'FencePassed' });
-    expect(await words()).toEqual(before);
+    expect(await prints()).toEqual(before);
     await postgres.cleanUp(cleanup(request), world.superuser, world.context);
   }, 30_000);
 
@@ -239,9 +251,10 @@ describe('a whole server', () => {
     const request = await loaded(login, { ...aRequest(), contents: { ...contents, databases } });
     await using target = await postgres.openInstanceTarget(access, login, request, world.context);
     await target.swap(inTheFuture());
-    expect(await words()).toEqual(['new', 'new']);
+    expect(await prints()).toMatchObject([
+      { ...made, database: { owner: 'restorer' } },
+      { ...made, database: { owner: 'new role' } },
+    ]);
     expect(await newRole()).toEqual([{ comment: 'its own' }]);
-    const owner = `SELECT pg_get_userbyid(datdba) AS owner FROM pg_database WHERE datname = 'two'`;
-    expect(await world.sql('postgres', owner)).toEqual([{ owner: 'new role' }]);
   }, 60_000);
 });

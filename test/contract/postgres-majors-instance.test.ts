@@ -2,6 +2,7 @@
 
 import { beforeAll, expect, jest, test } from '@jest/globals';
 import { localPostgresOfMajor, MAJORS_WITH_PROGRAMS, postgresPrograms } from '../cluster/postgres-majors.ts';
+import { acrossVersions } from '../support/postgres-across-versions.ts';
 import { PROGRAMS_FOLDER } from '../support/postgres-majors.ts';
 import { PASSWORD } from '../support/postgres-world.ts';
 import { loadAndSwap } from '../support/restore-steps.ts';
@@ -43,6 +44,9 @@ test('a whole server of PostgreSQL 13 comes back on one of 18, with its roles an
   await using young = await instanceWorld((options) => localPostgresOfMajor(18, options), env);
   await fillServer(old.world);
   await old.world.sql('postgres', 'DROP TABLE notes');
+  const prints = async ({ world }: InstanceWorld) =>
+    (await Promise.all(['shop', ODD].map(world.print))).map(acrossVersions);
+  const before = await prints(old);
   const { task, manifestDigest } = await old.backup();
   const restore = young.restoreTask(task, manifestDigest, { store: task.store, onConflict: 'Fail' });
   const secrets = { ...old.secrets(), ...forDatabase(young) };
@@ -50,11 +54,11 @@ test('a whole server of PostgreSQL 13 comes back on one of 18, with its roles an
     runRunner(step, { secrets, attempt: `young-${step.command}`, env }),
   );
   resultOf(ended, 'swap');
+  expect(await prints(young)).toEqual(before);
   const client = young.world.client('shop', { username: 'reader', password: PASSWORD });
   await client.connect();
   expect((await client.query('SELECT count(*)::int AS n FROM public.orders')).rows).toEqual([{ n: 500 }]);
   await client.end();
-  expect(await young.world.sql(ODD, 'SELECT v FROM "T.x"')).toEqual([{ v: 'kept' }]);
 });
 
 function forDatabase(it: InstanceWorld) {

@@ -3,7 +3,9 @@ import pg from 'pg';
 import type { Selection } from '../../src/api/postgresql-selection.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
 import { MAJORS_WITH_PROGRAMS, type Major } from '../cluster/postgres-majors.ts';
+import type { Fingerprint } from '../support/postgres-fingerprint.ts';
 import { withProgramsOfEveryMajor, worldsByMajor } from '../support/postgres-majors.ts';
+import { meant, relationsOf, rowsIn, seen, withoutRowsOf } from '../support/postgres-parts.ts';
 import {
   type Archive,
   dumpOf,
@@ -33,7 +35,7 @@ const ROWS = `
 
 const key = ({ schema, name }: { readonly schema: string; readonly name: string }) => JSON.stringify([schema, name]);
 
-/** Restored to a name that does not exist, as a part must be. */
+/** Of the database `whole`, restored to a name that does not exist, as a part must be: what is in it is what it was. */
 async function comesBack<T>(
   world: PostgresWorld,
   archive: Archive,
@@ -46,6 +48,7 @@ async function comesBack<T>(
   await loadInto(target, archive);
   await target.swap(inTheFuture());
   try {
+    await expectPart(world, name, archive.selection ?? {});
     const found = (await world.sql(name, ROWS)) as readonly { schema: string; name: string; rows: number }[];
     return await look({
       rows: new Map(found.map((one) => [key(one), one.rows])),
@@ -54,6 +57,25 @@ async function comesBack<T>(
   } finally {
     await world.sql('postgres', `DROP DATABASE ${id(name)} WITH (FORCE)`);
   }
+}
+
+async function expectPart(world: PostgresWorld, part: string, selection: Selection): Promise<void> {
+  const relations = await relationsOf(world, 'whole');
+  const expected = meant(relations, selection);
+  const [whole, print] = [withSequencesAnew(await world.print('whole'), selection), await world.print(part)];
+  expect(seen(print, expected)).toEqual(seen(whole, expected));
+  expect(rowsIn(print, expected)).toEqual(withoutRowsOf(rowsIn(whole, expected), relations, selection));
+}
+
+/** The serial column of a table without its rows begins at its beginning. */
+function withSequencesAnew({ schema, ...print }: Fingerprint, { exclude }: Selection): Fingerprint {
+  const emptied = exclude?.tableData?.map((one) => `${one.schema}.${one.name}.`) ?? [];
+  const sequences = (schema['sequences'] ?? []).map((row) => {
+    const { ownedBy } = row as { ownedBy: string | null };
+    const isAnew = emptied.some((table) => ownedBy?.startsWith(table));
+    return isAnew ? { ...(row as object), state: { called: false, last: 1 } } : row;
+  });
+  return { ...print, schema: { ...schema, sequences } };
 }
 
 async function withDatabase<T>(

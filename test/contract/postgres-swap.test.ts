@@ -1,47 +1,39 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { CleanupTask } from '../../src/api/task.ts';
+import type { DatabaseAccess } from '../../src/api/task.ts';
 import type { TargetRequest } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
 import { SWAP_MARGIN_MS, type SwapSeams } from '../../src/engines/postgres/swap.ts';
 import { openTarget } from '../../src/engines/postgres/target.ts';
 import { proxyThatEatsTheAnswerTo } from '../support/postgres-deaf-proxy.ts';
-import type { ChildOrder } from '../support/postgres-swap-child.ts';
+import { cleanupOf, type SwapScene, swapScene } from '../support/postgres-swap-scene.ts';
 import {
   type Archive,
-  dumpOf,
   inTheFuture,
   loadInto,
   PASSWORD,
   type PostgresWorld,
-  postgresWorld,
   requestFor,
 } from '../support/postgres-world.ts';
 
+let scene: SwapScene<DatabaseAccess, TargetRequest>;
 let world: PostgresWorld;
 let archive: Archive;
 
 /** Each test has a live database of its own that says `old`; the archive says `new`. */
 beforeAll(async () => {
-  world = await postgresWorld();
-  await world.role('app');
-  await aDatabase('template_of_new', 'new');
-  archive = await dumpOf(world, 'template_of_new');
+  scene = await swapScene('test/support/postgres-swap-child.ts');
+  ({ world, archive } = scene);
 }, 60_000);
 
 afterAll(async () => {
-  for (const child of children) child.kill('SIGKILL');
-  await world[Symbol.asyncDispose]();
+  await scene[Symbol.asyncDispose]();
 });
 
-async function aDatabase(name: string, says: string): Promise<void> {
-  await world.sql('postgres', `CREATE DATABASE "${name}" OWNER app`);
-  await world.sql(name, 'SET ROLE app', `CREATE TABLE word AS SELECT '${says}' AS says`);
+/** Says `old`, `new`, or neither: then the difference from what is expected is shown. */
+async function expectSays(database: string, word: 'old' | 'new'): Promise<void> {
+  expect(await world.print(database)).toEqual(scene[word]);
 }
-
-const wordOf = async (database: string) => (await world.sql(database, 'SELECT says FROM word'))[0]?.['says'];
 
 async function loaded(database: string, over: Partial<TargetRequest> = {}): Promise<TargetRequest> {
   const request = requestFor(archive, database, over);
@@ -50,39 +42,8 @@ async function loaded(database: string, over: Partial<TargetRequest> = {}): Prom
   return request;
 }
 
-function cleanup(database: string, request: TargetRequest, dropPrevious = false): CleanupTask {
-  const { scratchDatabase, previousDatabase, run } = request;
-  return {
-    command: 'cleanup',
-    run,
-    database: world.access(database),
-    scratchDatabase,
-    previousDatabase,
-    dropPrevious,
-    keepScratch: false,
-  };
-}
-
-/** One that was stopped would hold its locks, and this process, for ever. */
-const children = new Set<ChildProcess>();
-
-function runChild(order: Partial<ChildOrder> & Pick<ChildOrder, 'access' | 'request'>) {
-  const child = spawn(process.execPath, ['test/support/postgres-swap-child.ts'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const whole: ChildOrder = {
-    login: world.superuser,
-    temporary: world.context.temporary,
-    fence: inTheFuture().toISOString(),
-    statement: Number.MAX_SAFE_INTEGER,
-    signal: 'SIGKILL',
-    ...order,
-  };
-  child.stdin.end(JSON.stringify(whole));
-  children.add(child);
-  const said = text(child.stdout).then((words) => words.trim().split('\n'));
-  return { child, said };
-}
+const cleanUp = (database: string, { run }: TargetRequest, dropPrevious = false) =>
+  postgres.cleanUp(cleanupOf(world.access(database), run, dropPrevious), world.superuser, world.context);
 
 async function until(condition: () => Promise<boolean>, patience = 10_000): Promise<void> {
   const start = performance.now();
@@ -94,7 +55,7 @@ async function until(condition: () => Promise<boolean>, patience = 10_000): Prom
 
 describe('against clients that reconnect at once', () => {
   test('the swap wins at its first attempt twelve times of twelve, and they all end up in the new database', async () => {
-    await aDatabase('busy', 'old');
+    await scene.aDatabase('busy');
     let stop = false;
     const seen = new Set<unknown>();
     const clients = Array.from({ length: 10 }, async () => {
@@ -140,12 +101,13 @@ describe('against clients that reconnect at once', () => {
       stop = true;
       await Promise.all(clients);
     }
+    await expectSays('busy', 'new');
   }, 120_000);
 });
 
 describe('the fence', () => {
   test('is kept: once its instant has passed, nothing changes and no session is ended', async () => {
-    await aDatabase('fenced', 'old');
+    await scene.aDatabase('fenced');
     const client = world.client('fenced', { username: 'app', password: PASSWORD });
     await client.connect();
     const request = await loaded('fenced');
@@ -159,7 +121,7 @@ describe('the fence', () => {
   });
 
   test('is looked at right before the commit, with everything done already', async () => {
-    await aDatabase('late', 'old');
+    await scene.aDatabase('late');
     const request = await loaded('late');
     let time = new Date(0);
     const seams: SwapSeams = {
@@ -170,18 +132,20 @@ describe('the fence', () => {
     };
     await using target = await openTarget(world.access('late'), world.superuser, request, world.context, seams);
     await expect(target.swap(new Date(1_000))).rejects.toMatchObject({ reason: 'FencePassed' });
-    expect(await wordOf('late')).toBe('old');
+    await expectSays('late', 'old');
   });
 
   test('holds for a runner that is paused between its last look at the clock and the commit', async () => {
-    await aDatabase('paused', 'old');
+    await scene.aDatabase('paused');
     const request = await loaded('paused');
-    const before = await runChild({ access: world.access('paused'), request, fence: new Date(0).toISOString() }).said;
+    const before = await scene.runChild({ access: world.access('paused'), request, fence: new Date(0).toISOString() })
+      .said;
     expect(before).toEqual(['FencePassed']);
 
-    const fence = inTheFuture(2_000);
+    // Time for the process to come as far as its commit, on a busy machine too.
+    const fence = inTheFuture(10_000);
     const last = 8;
-    const { child, said } = runChild({
+    const { child, said } = scene.runChild({
       access: world.access('paused'),
       request,
       fence: fence.toISOString(),
@@ -190,33 +154,33 @@ describe('the fence', () => {
     });
     await sleep(fence.getTime() - Date.now() + SWAP_MARGIN_MS - 5_000);
     // While it sleeps, nobody has noticed anything.
-    expect(await wordOf('paused')).toBe('old');
+    await expectSays('paused', 'old');
     child.kill('SIGCONT');
     const words = await said;
     expect(words[last]).toBe('COMMIT');
     expect(words.at(-1)).not.toBe('swapped');
-    expect(await wordOf('paused')).toBe('old');
+    await expectSays('paused', 'old');
     expect(await world.databases()).toContain(request.scratchDatabase);
   }, 60_000);
 });
 
 describe('a runner that is killed', () => {
   test('before any statement of the swap leaves the old database, open, and a clean-up leaves nothing else', async () => {
-    await aDatabase('killed', 'old');
+    await scene.aDatabase('killed');
     for (let statement = 0; ; statement += 1) {
       const request = await loaded('killed');
-      const words = await runChild({ access: world.access('killed'), request, statement }).said;
+      const words = await scene.runChild({ access: world.access('killed'), request, statement }).said;
       if (words.includes('swapped')) {
         expect(statement).toBe(9);
-        expect(await wordOf('killed')).toBe('new');
-        expect(await postgres.cleanUp(cleanup('killed', request, true), world.superuser, world.context)).toEqual({
+        await expectSays('killed', 'new');
+        expect(await cleanUp('killed', request, true)).toEqual({
           restored: true,
         });
         return;
       }
-      expect(await wordOf('killed')).toBe('old');
+      await expectSays('killed', 'old');
       for (const _ of ['once', 'and again']) {
-        expect(await postgres.cleanUp(cleanup('killed', request), world.superuser, world.context)).toEqual({
+        expect(await cleanUp('killed', request)).toEqual({
           restored: false,
         });
       }
@@ -227,30 +191,35 @@ describe('a runner that is killed', () => {
   }, 120_000);
 
   test('or only paused, in the middle of the swap, finds all of it gone after a clean-up when it wakes', async () => {
-    await aDatabase('asleep', 'old');
+    await scene.aDatabase('asleep');
     const request = await loaded('asleep');
-    const { child, said } = runChild({ access: world.access('asleep'), request, statement: 8, signal: 'SIGSTOP' });
+    const { child, said } = scene.runChild({
+      access: world.access('asleep'),
+      request,
+      statement: 8,
+      signal: 'SIGSTOP',
+    });
     const asleep = `SELECT FROM pg_stat_activity WHERE application_name LIKE 'holdfast restore%' AND state = 'idle in transaction'`;
     await until(async () => (await world.sql('postgres', asleep)).length > 0);
-    expect(await postgres.cleanUp(cleanup('asleep', request), world.superuser, world.context)).toEqual({
+    expect(await cleanUp('asleep', request)).toEqual({
       restored: false,
     });
     expect(await world.databases()).not.toContain(request.scratchDatabase);
-    expect(await wordOf('asleep')).toBe('old');
+    await expectSays('asleep', 'old');
     child.kill('SIGCONT');
     expect((await said).at(-1)).not.toBe('swapped');
-    expect(await wordOf('asleep')).toBe('old');
+    await expectSays('asleep', 'old');
   }, 30_000);
 
   test('or cut off just after the commit was sent, knows by a second look that it went live', async () => {
-    await aDatabase('cut', 'old');
+    await scene.aDatabase('cut');
     const request = await loaded('cut');
     await using proxy = await proxyThatEatsTheAnswerTo('COMMIT', world);
     const access = { ...world.access('cut'), port: proxy.port };
     await using target = await postgres.openTarget(access, world.superuser, request, world.context);
     expect(await target.swap(inTheFuture())).toEqual({ previousDatabase: request.previousDatabase });
     expect(proxy.eaten()).toBe(1);
-    expect(await wordOf('cut')).toBe('new');
+    await expectSays('cut', 'new');
   }, 30_000);
 });
 
@@ -261,7 +230,7 @@ describe('with onConflict Fail', () => {
     await using target = await postgres.openTarget(world.access('empty'), world.superuser, request, world.context);
     expect((await target.plan()).refusals).toEqual([]);
     expect(await target.swap(inTheFuture())).toEqual({});
-    expect(await wordOf('empty')).toBe('new');
+    await expectSays('empty', 'new');
     expect(await world.databases()).not.toContain(request.previousDatabase);
   });
 
@@ -269,9 +238,10 @@ describe('with onConflict Fail', () => {
     await world.sql('postgres', 'CREATE DATABASE filled OWNER app');
     const request = await loaded('filled', { onConflict: 'Fail' });
     await world.sql('filled', `CREATE TABLE word AS SELECT 'theirs' AS says`);
+    const theirs = await world.print('filled');
     await using target = await postgres.openTarget(world.access('filled'), world.superuser, request, world.context);
     await expect(target.swap(inTheFuture())).rejects.toMatchObject({ reason: 'TargetNotEmpty' });
-    expect(await wordOf('filled')).toBe('theirs');
+    expect(await world.print('filled')).toEqual(theirs);
   });
 
   test('what was written in the instant before the swap is kept', async () => {
@@ -294,8 +264,10 @@ describe('with onConflict Fail', () => {
     await using target = await openTarget(world.access('raced'), world.superuser, request, world.context, seams);
     const { previousDatabase } = await target.swap(inTheFuture());
     expect(previousDatabase).toBe(request.previousDatabase);
-    await expect(wordOf(previousDatabase!)).rejects.toThrow('not currently accepting connections');
+    await expectSays('raced', 'new');
+    const theirs = () => world.sql(previousDatabase!, 'SELECT says FROM word');
+    await expect(theirs()).rejects.toThrow('not currently accepting connections');
     await world.sql('postgres', `ALTER DATABASE "${previousDatabase}" ALLOW_CONNECTIONS true`);
-    expect(await wordOf(previousDatabase!)).toBe('theirs');
+    expect(await theirs()).toEqual([{ says: 'theirs' }]);
   });
 });

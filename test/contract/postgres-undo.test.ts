@@ -1,57 +1,51 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { numberedDatabaseName, previousDatabaseName, scratchDatabaseName } from '../../src/api/names.ts';
-import type { CleanupTask, RestoreIdentity, ServerAccess, UndoPlanTask, UndoSwapTask } from '../../src/api/task.ts';
+import type { RestoreIdentity, ServerAccess, UndoPlanTask, UndoSwapTask } from '../../src/api/task.ts';
 import type { DatabaseContents, InstanceContents } from '../../src/archive/contents.ts';
 import type { TargetRequest, UndoRequest } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
 import { openUndo } from '../../src/engines/postgres/undo.ts';
 import { proxyThatEatsTheAnswerTo } from '../support/postgres-deaf-proxy.ts';
-import type { UndoChildOrder } from '../support/postgres-undo-child.ts';
+import type { Fingerprint } from '../support/postgres-fingerprint.ts';
+import { cleanupOf, type SwapScene, swapScene } from '../support/postgres-swap-scene.ts';
 import {
   type Archive,
   aRestore,
-  dumpOf,
   inTheFuture,
   loadInto,
   type PostgresWorld,
-  postgresWorld,
   requestFor,
 } from '../support/postgres-world.ts';
 import { runRunner } from '../support/runner-process.ts';
 
+let scene: SwapScene<ServerAccess, UndoRequest>;
 let world: PostgresWorld;
 let archive: Archive;
 
 beforeAll(async () => {
-  world = await postgresWorld({ wal_level: 'logical' });
-  await world.role('app');
-  await aDatabase('template_of_new', 'new');
-  archive = await dumpOf(world, 'template_of_new');
+  scene = await swapScene('test/support/postgres-undo-child.ts', { wal_level: 'logical' });
+  ({ world, archive } = scene);
 }, 60_000);
 
 afterAll(async () => {
-  for (const child of children) child.kill('SIGKILL');
-  await world[Symbol.asyncDispose]();
+  await scene[Symbol.asyncDispose]();
 });
 
-async function aDatabase(name: string, says: string): Promise<void> {
-  await world.sql('postgres', `CREATE DATABASE "${name}" OWNER app`);
-  await world.sql(name, 'SET ROLE app', `CREATE TABLE word AS SELECT '${says}' AS says`);
+async function expectSays(database: string, word: 'old' | 'new'): Promise<void> {
+  expect(await world.print(database)).toEqual(scene[word]);
 }
 
-const wordOf = async (database: string) => (await world.sql(database, 'SELECT says FROM word'))[0]?.['says'];
-
-/** A restore of `new` into the database, all the way. */
+/** A restore of `new` into the database, all the way: what is of the database itself stays. */
 async function restored(database: string, run = aRestore(), over: Partial<TargetRequest> = {}) {
   const request = requestFor(archive, database, { ...over, run });
   await using target = await postgres.openTarget(world.access(database), world.superuser, request, world.context);
-  const { alreadyRestored, refusals } = await target.plan();
+  const { alreadyRestored, refusals, databaseExists } = await target.plan();
   if (alreadyRestored) return 'already restored';
   expect(refusals).toEqual([]);
+  const { database: live } = databaseExists ? await world.print(database) : scene.new;
   await loadInto(target, archive);
   await target.swap(inTheFuture());
+  expect(await world.print(database)).toEqual({ ...scene.new, database: live });
   return 'restored';
 }
 
@@ -72,7 +66,7 @@ async function undo(database: string, request: UndoRequest) {
 
 /** A database that says `old`, replaced by `new`. */
 async function replaced(database: string): Promise<RestoreIdentity> {
-  await aDatabase(database, 'old');
+  await scene.aDatabase(database);
   const run = aRestore();
   expect(await restored(database, run)).toBe('restored');
   return run;
@@ -93,7 +87,7 @@ const marksOf = async (database: string) =>
 
 describe('an undo', () => {
   test('brings back the replaced database with all that is its own, and what it replaces is kept for the next undo', async () => {
-    await aDatabase('shop', 'old');
+    await scene.aDatabase('shop');
     await world.sql(
       'postgres',
       `COMMENT ON DATABASE shop IS 'of old'`,
@@ -137,14 +131,14 @@ describe('an undo', () => {
       alreadyRestored: false,
       server: expect.any(String),
       databaseExists: true,
-      objects: 1,
+      objects: 3,
       notes: [
         expect.stringMatching(
           `^"${kept}", which was replaced at 20[^ ]+, goes live again as "told"; the live one is kept as "${next}"\\.$`,
         ),
       ],
     });
-    expect(await wordOf('told')).toBe('new');
+    await expectSays('told', 'new');
   });
 
   test('puts the database back where somebody dropped the live one, and what it knew of restores is known again', async () => {
@@ -154,7 +148,7 @@ describe('an undo', () => {
     expect(await restored('dropped', later)).toBe('restored');
     await world.sql('postgres', 'DROP DATABASE dropped');
     expect(await undo('dropped', undoOf(later))).toEqual({});
-    expect(await wordOf('dropped')).toBe('new');
+    await expectSays('dropped', 'new');
     expect(await restored('dropped', again)).toBe('already restored');
   }, 30_000);
 
@@ -166,7 +160,39 @@ describe('an undo', () => {
       refusals: [{ reason: 'PreviousGone' }],
     });
     expect(await undo('anew', undoOf(again))).toHaveProperty('previousDatabase');
-    expect(await wordOf('anew')).toBe('old');
+    await expectSays('anew', 'old');
+  });
+});
+
+describe('what is kept already', () => {
+  const notesOf = async (database: string) => {
+    const request = requestFor(archive, database, { run: aRestore() });
+    await using target = await postgres.openTarget(world.access(database), world.superuser, request, world.context);
+    return (await target.plan()).notes ?? [];
+  };
+
+  test('is in the plan of the next restore, with its size, its Restore and the statement that drops it', async () => {
+    await scene.aDatabase('thrice');
+    expect(await notesOf('thrice')).toEqual([]);
+    const runs = [aRestore(), aRestore()];
+    for (const run of runs) expect(await restored('thrice', run)).toBe('restored');
+    const [note = '', ...others] = await notesOf('thrice');
+    expect(others).toEqual([]);
+    for (const run of runs) {
+      const name = previousDatabaseName('thrice', run);
+      expect(note).toMatch(new RegExp(`"${name}" \\(\\d+ kB, of Restore ${run.namespace}/${run.name}\\)`));
+    }
+    // As a person types it, once the Restore is gone.
+    const [, statement = ''] = /never by itself: (DROP DATABASE .*)$/.exec(note) ?? [];
+    await world.sql('postgres', statement);
+    const [left = ''] = await notesOf('thrice');
+    expect(left.match(/"thrice_before_/g)).toHaveLength(2);
+  });
+
+  test('of another database is nothing to this one', async () => {
+    await replaced('neighbour');
+    await scene.aDatabase('alone');
+    expect(await notesOf('alone')).toEqual([]);
   });
 });
 
@@ -185,7 +211,7 @@ describe('never twice', () => {
 
   test('restore A, then B, then A again', async () => {
     const [a, b] = [aRestore({ name: 'a' }), aRestore({ name: 'b' })];
-    await aDatabase('abba', 'old');
+    await scene.aDatabase('abba');
     expect(await restored('abba', a)).toBe('restored');
     expect(await restored('abba', b)).toBe('restored');
     expect(await restored('abba', twin(a))).toBe('already restored');
@@ -203,7 +229,7 @@ describe('never twice', () => {
     expect(await undo('undone', undoOf(request.run))).toHaveProperty('previousDatabase');
     expect(await undo('undone', again)).toMatchObject({ alreadyRestored: true });
     expect(await restored('undone', twin(run))).toBe('already restored');
-    expect(await wordOf('undone')).toBe('new');
+    await expectSays('undone', 'new');
   }, 30_000);
 });
 
@@ -216,7 +242,7 @@ describe('PreviousGone', () => {
     await using target = await open(database, undoOf(run, [previousDatabaseName(database, run)]));
     expect(await target.plan()).toMatchObject({ alreadyRestored: false, refusals: GONE });
     await expect(target.swap(inTheFuture())).rejects.toMatchObject({ reason: 'PreviousGone', outlook: 'final' });
-    expect(await wordOf(database)).toBe('new');
+    await expectSays(database, 'new');
   }
 
   test('is the refusal when the database was dropped, or renamed, or there never was one', async () => {
@@ -258,7 +284,7 @@ describe('PreviousGone', () => {
     );
     expect((await target.plan()).refusals).toEqual([]);
     await expect(target.swap(inTheFuture())).rejects.toMatchObject({ reason: 'PreviousGone' });
-    expect(await wordOf('gone_late')).toBe('new');
+    await expectSays('gone_late', 'new');
   });
 });
 
@@ -287,7 +313,8 @@ describe('what stands in the way', () => {
     await using target = await open('rights', undoOf(run), nobody);
     expect((await target.plan()).refusals).toEqual([]);
     expect(await target.swap(inTheFuture())).toHaveProperty('previousDatabase');
-    expect(await wordOf('rights')).toBe('old');
+    const { rows, schema } = scene.old;
+    expect(await world.print('rights')).toMatchObject({ rows, schema, database: { owner: 'former' } });
   }, 30_000);
 
   test('a slot on the live database, a superuser in it, a name that is taken', async () => {
@@ -315,40 +342,12 @@ describe('what stands in the way', () => {
     const run = await replaced('closed');
     await world.sql('postgres', 'ALTER DATABASE closed ALLOW_CONNECTIONS false');
     expect(await undo('closed', undoOf(run))).toHaveProperty('previousDatabase');
-    expect(await wordOf('closed')).toBe('old');
+    await expectSays('closed', 'old');
   });
 });
 
-/** One that was stopped would hold its locks, and this process, for ever. */
-const children = new Set<ChildProcess>();
-
-function runChild(order: Pick<UndoChildOrder, 'access' | 'request'> & Partial<UndoChildOrder>): Promise<string[]> {
-  const child = spawn(process.execPath, ['test/support/postgres-undo-child.ts'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const whole: UndoChildOrder = {
-    login: world.superuser,
-    temporary: world.context.temporary,
-    fence: inTheFuture().toISOString(),
-    statement: Number.MAX_SAFE_INTEGER,
-    signal: 'SIGKILL',
-    ...order,
-  };
-  child.stdin.end(JSON.stringify(whole));
-  children.add(child);
-  return text(child.stdout).then((words) => words.trim().split('\n'));
-}
-
-function cleanup(database: ServerAccess, { run }: UndoRequest): CleanupTask {
-  const name = database.database ?? 'holdfast';
-  const [scratchDatabase, previousDatabase] = [scratchDatabaseName(run), previousDatabaseName(name, run)];
-  return {
-    command: 'cleanup',
-    ...{ run, database, scratchDatabase, previousDatabase },
-    dropPrevious: false,
-    keepScratch: false,
-  };
-}
+const cleanUp = (database: ServerAccess, { run }: UndoRequest) =>
+  postgres.cleanUp(cleanupOf(database, run), world.superuser, world.context);
 
 describe('a runner that is killed', () => {
   test('before any statement leaves what was live, and what is kept stays kept; the next attempt goes through', async () => {
@@ -356,16 +355,16 @@ describe('a runner that is killed', () => {
     const request = undoOf(run);
     const access = world.access('killed');
     for (let statement = 0; ; statement += 1) {
-      const words = await runChild({ access, request, statement });
-      const cleaned = await postgres.cleanUp(cleanup(access, request), world.superuser, world.context);
+      const words = await scene.runChild({ access, request, statement }).said;
+      const cleaned = await cleanUp(access, request);
       if (words.includes('swapped')) {
         expect(statement).toBe(9);
         expect(cleaned).toEqual({ restored: true, previousDatabase: previousDatabaseName('killed', request.run) });
-        expect(await wordOf('killed')).toBe('old');
+        await expectSays('killed', 'old');
         return;
       }
       expect(cleaned).toEqual({ restored: false });
-      expect(await wordOf('killed')).toBe('new');
+      await expectSays('killed', 'new');
       expect(await world.databases()).toContain(previousDatabaseName('killed', run));
     }
   }, 60_000);
@@ -377,14 +376,14 @@ describe('a runner that is killed', () => {
     await using target = await postgres.openUndo(access, world.superuser, undoOf(run), world.context);
     expect(await target.swap(inTheFuture())).toHaveProperty('previousDatabase');
     expect(proxy.eaten()).toBe(1);
-    expect(await wordOf('cut')).toBe('old');
+    await expectSays('cut', 'old');
   }, 30_000);
 
   test('and one that is too late changes nothing', async () => {
     const run = await replaced('late');
     await using target = await open('late', undoOf(run));
     await expect(target.swap(new Date(Date.now() - 1))).rejects.toMatchObject({ reason: 'FencePassed' });
-    expect(await wordOf('late')).toBe('new');
+    await expectSays('late', 'new');
   });
 });
 
@@ -394,9 +393,9 @@ describe('a whole server', () => {
     return access;
   };
 
-  /** Databases that say `old`, replaced by ones that say `new` in one restore; the last one is new altogether. */
+  /** Databases that say `old`, replaced in one restore by what {@link expectMade} knows; the last one is new altogether. */
   async function replacedAll(names: readonly string[], fresh?: string): Promise<RestoreIdentity> {
-    for (const name of names) await aDatabase(name, 'old');
+    for (const name of names) await scene.aDatabase(name);
     const run = aRestore();
     const all = fresh === undefined ? names : [...names, fresh];
     const contents: InstanceContents = {
@@ -417,10 +416,10 @@ describe('a whole server', () => {
     await using target = await postgres.openInstanceTarget(server(), world.superuser, whole, world.context);
     for (const [index, { database, properties }] of target.databases.entries()) {
       await target.database(database).createScratch(properties);
-      await world.sql(
-        numberedDatabaseName(request.scratchDatabase, index),
-        `CREATE TABLE word AS SELECT 'new ${database}' AS says`,
-      );
+      const scratch = numberedDatabaseName(request.scratchDatabase, index);
+      await world.sql(scratch, `CREATE TABLE word AS SELECT 'new ${database}' AS says`);
+      const { rows, schema } = await world.print(scratch);
+      made.set(database, { rows, schema, database: scene.new.database });
     }
     await target.swap(inTheFuture());
     return run;
@@ -428,7 +427,15 @@ describe('a whole server', () => {
 
   const openAll = (request: UndoRequest) => postgres.openUndo(server(), world.superuser, request, world.context);
 
-  const wordsOf = (names: readonly string[]) => Promise.all(names.map(wordOf));
+  const made = new Map<string, Fingerprint>();
+
+  async function expectMade(...names: readonly string[]): Promise<void> {
+    for (const name of names) expect(await world.print(name)).toEqual(made.get(name));
+  }
+
+  async function expectOld(...names: readonly string[]): Promise<void> {
+    for (const name of names) await expectSays(name, 'old');
+  }
 
   test('comes back with all its databases, those whose names were cut as well; what the restore made stays', async () => {
     // Cut to what leaves room for our tail, the two are the same.
@@ -444,13 +451,13 @@ describe('a whole server', () => {
       expect(plan.notes.at(-1)).toBe('Databases that the restore made where there was none, and that stay: "fresh".');
       ({ previousDatabases = [] } = await target.swap(inTheFuture()));
     }
-    expect(await wordsOf(names)).toEqual(['old', 'old', 'old']);
-    expect(await wordOf('fresh')).toBe('new fresh');
+    await expectOld(...names);
+    await expectMade('fresh');
     expect(new Set(previousDatabases).size).toBe(3);
 
     await using again = await openAll(undoOf(request.run, previousDatabases));
     await again.swap(inTheFuture());
-    expect(await wordsOf(names)).toEqual(names.map((name) => `new ${name}`));
+    await expectMade(...names);
     await again.dropPrevious();
     expect((await world.databases()).filter((name) => name.includes('_before_') && name.startsWith('xxx'))).toEqual([]);
   }, 30_000);
@@ -465,7 +472,7 @@ describe('a whole server', () => {
       { reason: 'PreviousGone', message: expect.stringContaining(`"${kept[1]}"`) },
     ]);
     await expect(target.swap(inTheFuture())).rejects.toMatchObject({ reason: 'PreviousGone' });
-    expect(await wordsOf(names)).toEqual(['new three', 'new four']);
+    await expectMade(...names);
   }, 30_000);
 
   test.each([
@@ -479,11 +486,11 @@ describe('a whole server', () => {
     async (_when, statement) => {
       const names = [`five_${statement}`, `six_${statement}`];
       const request = undoOf(await replacedAll(names));
-      const words = await runChild({ access: server(), request, statement });
-      const { restored: isLive } = await postgres.cleanUp(cleanup(server(), request), world.superuser, world.context);
+      const words = await scene.runChild({ access: server(), request, statement }).said;
+      const { restored: isLive } = await cleanUp(server(), request);
       expect([isLive, words.includes('swapped')]).toEqual(statement === 15 ? [true, true] : [false, false]);
       expect(words.at(statement)).toMatch(statement === 14 ? /^COMMIT$/ : /ALTER DATABASE|swapped/);
-      expect(await wordsOf(names)).toEqual(isLive ? ['old', 'old'] : names.map((name) => `new ${name}`));
+      await (isLive ? expectOld : expectMade)(...names);
     },
     30_000,
   );
@@ -524,7 +531,7 @@ describe('the runner', () => {
         ...{ command: 'swap', ok: true },
         result: { previousDatabase: previousDatabaseName('ran', request.run) },
       });
-      expect(await wordOf('ran')).toBe('old');
+      await expectSays('ran', 'old');
     }
   }, 30_000);
 
@@ -533,6 +540,7 @@ describe('the runner', () => {
     const { report } = await runRunner(swapTask('ran_bare', request, true), { secrets: secrets() });
     expect(report).toMatchObject({ ok: true, result: {} });
     expect((await world.databases()).filter((name) => name.startsWith('ran_bare'))).toEqual(['ran_bare']);
+    await expectSays('ran_bare', 'old');
   }, 30_000);
 
   test('fails for good where the database is gone, and says so in the plan', async () => {
@@ -542,6 +550,6 @@ describe('the runner', () => {
     expect(planned.report).toMatchObject({ ok: true, result: { refusals: [{ reason: 'PreviousGone' }] } });
     const swapped = await runRunner(swapTask('ran_late', undoOf(run)), { secrets: secrets() });
     expect(swapped.report).toMatchObject({ ok: false, retry: false, failure: { reason: 'PreviousGone' } });
-    expect(await wordOf('ran_late')).toBe('new');
+    await expectSays('ran_late', 'new');
   }, 30_000);
 });

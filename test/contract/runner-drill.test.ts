@@ -62,6 +62,9 @@ async function runDrill(task: DrillTask | ExamineTask, over: Secrets = {}): Prom
   return ended;
 }
 
+/** So that what is there afterwards is of the drill that comes. */
+const forget = (database: string) => throwaway.sql('template1', `DROP DATABASE IF EXISTS "${database}"`);
+
 const databasesLeft = async () => (await throwaway.databases()).filter((name) => !name.startsWith('template'));
 
 describe('a drill', () => {
@@ -96,7 +99,9 @@ describe('a drill', () => {
       { name: 'nonsense', sql: 'SELECT count(*) FROM nowhere', expect: '1' },
       { name: 'right', sql: 'SELECT 1', expect: '1' },
     ];
+    await forget('shop');
     const { checks: found } = resultOf(await runDrill(taskFor(task, manifestDigest, checks)), 'drill');
+    expect(await throwaway.print('shop')).toEqual(await it_.world.print('shop'));
     expect(found).toEqual([
       { name: 'too-few', passed: false, found: 'false' },
       { name: 'nonsense', passed: false, found: expect.stringContaining('"nowhere" does not exist') },
@@ -125,7 +130,9 @@ describe('a drill', () => {
   test('takes one database out of the archive of a whole server', async () => {
     const { task, manifestDigest } = await it_.backup();
     const one = { ...taskFor(task, manifestDigest), fromDatabase: 'shop' };
+    await forget('shop');
     expect(resultOf(await runDrill(one), 'drill').totals).toMatchObject({ databases: 1, rows: 530 });
+    expect(await throwaway.print('shop')).toEqual(await it_.world.print('shop'));
     const none = { ...taskFor(task, manifestDigest), fromDatabase: 'shpo' };
     expect(resultOf(await runDrill(examineTask(none)), 'examine').refusals).toMatchObject([
       { reason: 'DatabaseNotInArchive' },
@@ -143,7 +150,7 @@ describe('a drill', () => {
 
   test('with a key that is not the right one fails before anything is made, and the look beforehand says so', async () => {
     const { task, manifestDigest } = await it_.backup({ database: it_.access('shop') });
-    await throwaway.sql('template1', 'DROP DATABASE IF EXISTS shop');
+    await forget('shop');
     const before = await databasesLeft();
     const identity = { 'identity.txt': (await newIdentity('classic')).identity };
     const run = await runDrill(taskFor(task, manifestDigest), { identity });

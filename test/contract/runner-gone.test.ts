@@ -1,6 +1,6 @@
 /** What each step of a restore does when its target, its database or its store is gone; and when they are back. */
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import type { CheckTask, PlanTask, Report, ServerAccess, SwapTask } from '../../src/api/task.ts';
+import type { CheckTask, CleanupTask, PlanTask, Report, ServerAccess, SwapTask } from '../../src/api/task.ts';
 import type { Fingerprint } from '../support/postgres-fingerprint.ts';
 import { loadTask } from '../support/restore-steps.ts';
 import { failureOf, type InstanceWorld, instanceWorld, resultOf } from '../support/runner-instance.ts';
@@ -95,6 +95,20 @@ describe.each<[string, (story: Story) => Change, string]>([
     expect(await it.world.print(story.name)).toEqual(backedUp);
     expect(await scratches(story)).toBe(0);
   });
+});
+
+test('while its server does not answer a cleanup may be tried again; then nothing is left', async () => {
+  const story = await begin();
+  await ended(['load'], story);
+  const { run: of, database, scratchDatabase, previousDatabase } = story.task;
+  const task = { command: 'cleanup', run: of, database, scratchDatabase, previousDatabase } as const;
+  const cleanup: CleanupTask = { ...task, dropPrevious: false, keepScratch: false };
+  const failed = await it.run({ ...cleanup, database: nowhere(database) });
+  expect(failureOf(failed)).toMatchObject({ reason: 'DatabaseUnreachable', retry: true });
+  expect(await scratches(story)).toBe(1);
+  expect(resultOf(await it.run(cleanup), 'cleanup')).toEqual({ restored: false });
+  expect(await scratches(story)).toBe(0);
+  expect(await it.world.print(story.name)).toEqual(story.spoilt);
 });
 
 describe('when the live database is dropped', () => {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { program } from '../cluster/programs.ts';
+import { fingerprint } from '../support/postgres-fingerprint.ts';
 import { PASSWORD } from '../support/postgres-world.ts';
 import { loadTask } from '../support/restore-steps.ts';
 import { failureOf, fillServer, type InstanceWorld, instanceWorld, ODD, resultOf } from '../support/runner-instance.ts';
@@ -131,6 +132,13 @@ describe('a backup of a whole server', () => {
         });
         // As the recipe says of a role that is on both servers.
         if (line.startsWith('psql')) password = it_.world.server.password;
+      }
+      // The recipe leaves it to the person whose the databases are.
+      for (const [index, { database }] of contents.databases.entries()) {
+        const { rows, schema } = await it_.world.print(database);
+        const { host, port, superuser: user } = server;
+        const restored = await fingerprint({ host, port, user, password, database: `restored_${index}` });
+        expect(restored).toMatchObject({ rows, schema });
       }
       const index = contents.databases.findIndex(({ database }) => database === 'shop');
       // The password came along: the role gets in with it, and sees what it may see.
@@ -316,16 +324,18 @@ describe('the restore of a whole server', () => {
     const { it } = await backedUp();
     await using _ = it;
     await it.world.sql('postgres', 'CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)');
-    const before = await it.world.print('postgres');
+    const prints = () => Promise.all(['postgres', 'shop', ODD].map(it.world.print));
+    const before = await prints();
     const { task, manifestDigest } = await it.backup();
     await it.world.sql('postgres', 'DROP TABLE kept');
+    await it.world.sql('shop', 'DELETE FROM orders');
     expect(failureOf(await it.restore(it.restoreTask(task, manifestDigest)))).toMatchObject({
       reason: 'MaintenanceDatabase',
       hint: 'name another one in target.postgresql.maintenanceDatabase, such as template1',
     });
     const database = { ...it.access(), maintenanceDatabase: 'template1' };
     resultOf(await it.restore(it.restoreTask(task, manifestDigest, { database })), 'swap');
-    expect(await it.world.print('postgres')).toEqual(before);
+    expect(await prints()).toEqual(before);
   });
 
   test('refuses a tablespace that is not there, by name', async () => {

@@ -9,11 +9,12 @@ import type { Restore, RestoreSpec } from '../../src/api/restore.ts';
 import { plugin } from '../support/cli-world.ts';
 import { runNow } from '../support/e2e-examples.ts';
 import { processesOf, signal } from '../support/e2e-processes.ts';
-import { podOf, scaleLeases, startRestore, theApp, untilAppHas } from '../support/e2e-runs.ts';
+import { podOf, printOf, scaleLeases, startRestore, theApp, untilAppHas } from '../support/e2e-runs.ts';
 import { aScene, quoted, REPLICAS, type Scene } from '../support/e2e-scene.ts';
 import { eventually, until, untilComplete, untilFailed } from '../support/e2e-wait.ts';
-import { connectionTo, openSession, POSTGRES_HOST, sql, theWorld } from '../support/e2e-world.ts';
-import { fingerprint } from '../support/postgres-fingerprint.ts';
+import { openSession, POSTGRES_HOST, sql, theWorld } from '../support/e2e-world.ts';
+import type { Fingerprint } from '../support/postgres-fingerprint.ts';
+import { namesIn, type Relation, seen } from '../support/postgres-parts.ts';
 
 const ROWS = 20_000;
 const LATEST: RestoreSpec['from'] = { latest: { scheduleRef: { name: 'nightly' } } };
@@ -21,14 +22,16 @@ const LATEST: RestoreSpec['from'] = { latest: { scheduleRef: { name: 'nightly' }
 let scene: Scene;
 let folder: string;
 let backup: Backup;
-let before: unknown;
+let before: Fingerprint;
+/** Before it was first restored. */
+let wrecked: Fingerprint;
 
 const credentials = { secretRef: { name: 'database-login' } };
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast-e2e-ways-'));
   scene = await aScene('ways', { rows: ROWS });
-  before = await fingerprint(connectionTo(scene.database));
+  before = await printOf(scene);
   const source = { postgresql: { host: POSTGRES_HOST, database: scene.database, credentials } };
   const spec = { schedule: '0 0 29 2 *', template: { spec: { source, storeRef: { name: 'store' } } } };
   await scene.kubectl.apply([{ apiVersion: API_VERSION, kind: 'BackupSchedule', metadata: { name: 'nightly' }, spec }]);
@@ -54,8 +57,10 @@ const beside = (database: string): Partial<RestoreSpec> => ({
   onConflict: 'Fail',
 });
 
-const count = async (database: string, table: string) =>
-  (await sql<{ count: number }>(database, `SELECT count(*)::int FROM ${table}`))[0]?.count;
+function relation(name: string, kind: string): Relation {
+  const text = `public.${name}`;
+  return { schema: 'public', name, kind, text, line: [text] };
+}
 
 test('in part and beside what is there, both at once: a table alone into a new database; missing objects added, others left as they are', async () => {
   const [part, skip] = [`${scene.database}-part`, `${scene.database}-skip`];
@@ -64,23 +69,27 @@ test('in part and beside what is there, both at once: a table alone into a new d
   await session.rows('CREATE TABLE notes (text text); INSERT INTO notes VALUES ($$mine$$)');
 
   const customers = { include: { tables: [{ schema: 'public', name: 'customers' }] } };
+  const relations = [relation('customers', 'r'), relation('customers_id_seq', 'S')];
   await Promise.all([
     start('part', LATEST, { ...beside(part), ...customers }),
     start('skip', LATEST, { ...beside(skip), onConflict: 'Skip' }),
   ]);
   await complete('part');
-  expect(
-    await sql(part, 'SELECT relname FROM pg_class WHERE relkind = $$r$$ AND relnamespace = $$public$$::regnamespace'),
-  ).toEqual([{ relname: 'customers' }]);
-  expect(await count(part, 'customers')).toBe(500);
+  const alone = await printOf({ database: part });
+  expect(namesIn(alone)).toEqual(['public.customers', 'public.customers_id_seq']);
+  expect(seen(alone, relations)).toEqual(seen(before, relations));
+  expect(alone.rows).toEqual({ 'ONLY public.customers': before.rows['ONLY public.customers'] });
 
   const { status } = await complete('skip');
   expect(status?.objects?.addedCount).toBeGreaterThan(0);
-  expect([await count(skip, 'notes'), await count(skip, 'orders')]).toEqual([1, ROWS]);
+  expect(await session.rows('SELECT text FROM notes')).toEqual([{ text: 'mine' }]);
+  await session.rows('DROP TABLE notes');
+  expect(await printOf({ database: skip })).toEqual(before);
 });
 
 test('the newest backup of a schedule replaces the database, with a safety backup, once its checks hold; and undo brings back what was there', async () => {
   await sql(scene.database, 'TRUNCATE orders');
+  wrecked = await printOf(scene);
   const checks = [{ name: 'orders', sql: 'SELECT count(*) FROM orders', expect: String(ROWS) }];
   await start('newest', LATEST, { checks, safetyBackup: true });
   const { status } = await complete('newest');
@@ -89,13 +98,13 @@ test('the newest backup of a schedule replaces the database, with a safety backu
     checks: [{ name: 'orders', passed: true }],
     safetyBackup: { name: expect.any(String), time: expect.any(String) },
   });
-  expect(await fingerprint(connectionTo(scene.database))).toEqual(before);
+  expect(await printOf(scene)).toEqual(before);
   await untilAppHas(scene, REPLICAS);
 
   const env = { KUBECONFIG: theWorld().kubeconfig };
   const undone = await plugin(['-n', scene.namespace, 'undo', 'newest', '--yes', '--wait'], { cwd: folder, env });
   expect(undone).toMatchObject({ code: 0, stderr: expect.stringMatching(/^Complete after/m) });
-  expect(await count(scene.database, 'orders')).toBe(0);
+  expect(await printOf(scene)).toEqual(wrecked);
   await untilAppHas(scene, REPLICAS);
 });
 
@@ -104,8 +113,10 @@ test('a check that fails leaves the live database alone, the app up, and with ke
   await start('doubted', LATEST, { checks, keepScratch: true });
   const { status } = await untilFailed<Restore>(scene.kubectl, 'restore', 'doubted');
   expect(status?.checks).toEqual([{ name: 'customers', passed: false, found: '500' }]);
-  expect(await count(scene.database, 'orders')).toBe(0);
-  expect(await count(status?.scratchDatabase ?? '', 'orders')).toBe(ROWS);
+  expect(await printOf(scene)).toEqual(wrecked);
+  // Whose it is, and who may enter it, is settled by the swap.
+  const { rows, schema } = before;
+  expect(await printOf({ database: status?.scratchDatabase ?? '' })).toMatchObject({ rows, schema });
   await untilAppHas(scene, REPLICAS);
   expect(await scaleLeases(scene)).toEqual([]);
   await sql('postgres', `DROP DATABASE ${quoted(status?.scratchDatabase ?? '')}`);
@@ -131,7 +142,7 @@ test('somebody scales the app up while it is restored: it goes back to zero, tha
 
   await complete('contested');
   await untilAppHas(scene, 2);
-  expect(await count(scene.database, 'orders')).toBe(ROWS);
+  expect(await printOf(scene)).toEqual(before);
   const events = await scene.kubectl.call([
     'get',
     'events',
@@ -148,5 +159,5 @@ test('an archive whose Backup is gone is restored by its place in the bucket, on
   const target = { postgresql: { host: POSTGRES_HOST, database, credentials } };
   await start('by-place', { archive: { storeRef: { name: 'store' }, path } }, { ...beside(database), target });
   await complete('by-place');
-  expect(await fingerprint(connectionTo(database))).toEqual(before);
+  expect(await printOf({ database })).toEqual(before);
 });

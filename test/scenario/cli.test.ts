@@ -526,6 +526,11 @@ describe('restore', () => {
     expect(without).toMatch(/^ +safetyBackup: false$/m);
   });
 
+  test('waits for as long as it was told', async () => {
+    const { stdout } = await inShop(['restore', GOOD, ...NAMED, '--start-deadline', '4h', '--dry-run']);
+    expect(stdout).toMatch(/^ +startDeadline: 4h$/m);
+  });
+
   test.each([
     ['another name', [{ after: '(orders): ', type: 'order\r' }], /"order" is not "orders". Nothing was done/],
     ['Ctrl-C', [{ after: '(orders): ', type: '\u0003' }], /Nothing was done/],
@@ -941,5 +946,15 @@ describe('completion', () => {
     const { stdout } = await inShop(['__complete', '--', '-n', 'shop', 'backup', '--from', '']);
     expect(stdout).toBe('nightly\n:4\n');
     expect((await plugin(['__complete', '--', 'inspect', ''])).stdout).toBe(':4\n');
+  });
+
+  test('of an undo knows the restores that keep what they replaced, and no others', async () => {
+    const restores = await world.people.list(KIND.restore, { namespace: 'shop' });
+    const keeping = restores.filter(({ status }) => status?.previousDatabase !== undefined);
+    expect(keeping.map(({ metadata }) => metadata.name)).toContain('unsure');
+    expect(restores.map(({ metadata }) => metadata.name)).toContain('bare');
+    const { stdout } = await inShop(['__complete', '--', '-n', 'shop', 'undo', '']);
+    const offered = stdout.split('\n').filter((line) => line !== '' && line !== ':4');
+    expect(offered.sort()).toEqual(keeping.map(({ metadata }) => metadata.name).sort());
   });
 });

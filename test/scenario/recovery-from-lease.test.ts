@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Lease } from '../../src/api/kubernetes.ts';
+import { recoveryLine, rememberedCount } from '../../src/api/recovery.ts';
 import type { Workload } from '../../src/api/restore.ts';
 import { CRON_JOBS, type ScalableKind, scalableKindOf } from '../../src/api/workloads.ts';
 import { databaseLock, type Holder, scaleLease } from '../../src/controllers/leases.ts';
@@ -82,9 +84,31 @@ test('the lines of the page bring Deployments, StatefulSets and CronJobs back to
   expect((await typed(tell)).trim().split('\n')).toHaveLength(3);
   await typed(`${tell.trim()} | sh`);
 
+  await expectAwake();
+});
+
+test('so do the lines of doctor and of the hook of an uninstall, each for one of them, and their Leases go', async () => {
+  await typed('kubectl scale -n shop deployment/web statefulset/data --replicas=0');
+  await typed('kubectl patch -n shop cronjob/report --patch \'{"spec":{"suspend":true}}\'');
+  const found = await kubectl(server.kubeconfig, ['get', 'leases', '-n', 'shop', '-o', 'json']);
+  const taken = (JSON.parse(found) as { items: Lease[] }).items.filter(({ metadata }) =>
+    metadata.name.startsWith('holdfast-scale-'),
+  );
+  expect(taken).toHaveLength(3);
+  for (const { metadata } of taken) {
+    const { annotations = {}, name: lease } = metadata;
+    const workload = annotations['holdfast.dev/workload'] ?? '';
+    await typed(recoveryLine({ namespace: 'shop', workload, replicas: rememberedCount(annotations), lease, jobs: [] }));
+  }
+  await expectAwake();
+  const left = await kubectl(server.kubeconfig, ['get', 'leases', '-n', 'shop', '-o', 'name']);
+  expect(left).not.toContain('holdfast-scale-');
+});
+
+async function expectAwake(): Promise<void> {
   const field = (what: string, path: string) =>
     kubectl(server.kubeconfig, ['get', '-n', 'shop', what, '-o', `jsonpath=${path}`]);
   expect(await field('deployment/web', '{.spec.replicas}')).toBe('3');
   expect(await field('statefulset/data', '{.spec.replicas}')).toBe('2');
   expect(await field('cronjob/report', '{.spec.suspend}')).toBe('false');
-});
+}

@@ -98,7 +98,7 @@ const MISFORTUNES: readonly Misfortune[] = [
   {
     name: 'its Job is killed',
     strike: async (stage) => {
-      // Nothing is at work while the app goes to zero: of what is there, the Job that looked is taken away.
+      // While the app goes to zero nothing is at work: of what is there, the Job that looked is taken away.
       if (stage.state === 'Quiescing') await stage.deleteJob();
       else if (stage.state === 'SafetyBackup') sayNext(stage, 'killed', failing('backup', false, 'Interrupted'));
       else sayNext(stage, 'killed');
@@ -115,7 +115,10 @@ const MISFORTUNES: readonly Misfortune[] = [
   },
   {
     name: 'its Job is deleted',
-    strike: (stage) => stage.deleteJob(),
+    strike: async (stage) => {
+      if (stage.state === 'Pending') await stage.letIn();
+      await stage.deleteJob();
+    },
     usually: RESTORED,
     expected: { Resuming: 'Failed LoadFailed' },
     resumeAt: 'cleanup',
@@ -140,6 +143,10 @@ const MISFORTUNES: readonly Misfortune[] = [
       await stage.deleteStore();
       if (stage.state === 'Loading') sayNext(stage, failing('load', false, 'StoreUnreachable'));
       if (stage.state === 'SafetyBackup') sayNext(stage, failing('backup', false, 'StoreUnreachable'));
+      if (stage.state === 'Pending') {
+        await stage.says('StoreNotFound');
+        await stage.openStore();
+      }
       if (stage.state === 'Resolving') {
         sayNext(stage, failing('plan', true, 'StoreUnreachable'));
         stage.held = false;
@@ -216,6 +223,8 @@ async function expectEnd({ expected, usually }: Misfortune, state: State, storie
   expect(stage.refuseScale).toBeLessThanOrEqual(0);
   expect({ end, ...leftovers }).toEqual({ end: expected?.[state] ?? usually, ...PEACE });
   if (end !== 'gone') expect(stage.live).toBe(end.startsWith('Complete') ? 'new' : 'old');
+  // A swap that was on its way when its Restore went may have been done.
+  else if (state !== 'Swapping') expect(stage.live).toBe(state === 'Resuming' ? 'new' : 'old');
 }
 
 describe('when the operator is killed', () => {

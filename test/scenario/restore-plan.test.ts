@@ -1,95 +1,65 @@
 /** What a restore finds before it touches anything, on a real API server and with the rights that the chart gives. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import type { Job } from '../../src/api/kubernetes.ts';
-import { DATABASE_LOCK_PREFIX, LABELS } from '../../src/api/names.ts';
+import { DATABASE_LOCK_PREFIX } from '../../src/api/names.ts';
 import type { RestoreSpec } from '../../src/api/restore.ts';
 import type { PlanResult } from '../../src/api/task.ts';
 import { backupController } from '../../src/controllers/backup/observe.ts';
 import type { AnyController } from '../../src/controllers/controller.ts';
 import { restoreController } from '../../src/controllers/restore/observe.ts';
-import { Http } from '../../src/kube/http.ts';
 import { KIND } from '../../src/kube/kinds.ts';
-import { parseTask } from '../../src/runner/task.ts';
-import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
-import { type ApiProxy, startApiProxy } from '../support/api-proxy.ts';
+import type { ApiServer } from '../cluster/api-server.ts';
 import { aBackup, aCompleteBackup } from '../support/builders.ts';
-import { chartAccount } from '../support/kube-account.ts';
-import { createReady, installKinds, kubectl } from '../support/kube-crds.ts';
+import { createReady, kubectl } from '../support/kube-crds.ts';
 import { playJob } from '../support/kube-kubelet.ts';
-import { type TestOperator, testOperator } from '../support/kube-operator.ts';
-import { ScalingScene } from '../support/kube-scaling-scene.ts';
+import { type ScalingScene, taskOf } from '../support/kube-scaling-scene.ts';
+import { type ScalingWorld, scalingWorld } from '../support/kube-scaling-world.ts';
 
 jest.setTimeout(60_000);
 
-let server: ApiServer;
-let proxy: ApiProxy;
-let http: Http;
-let operator: TestOperator;
+let it: ScalingWorld;
 let scene: ScalingScene;
 
 const WEB = { kind: 'Deployment', name: 'web' } as const;
 
 beforeAll(async () => {
-  server = await upApiServer();
-  await installKinds(server.kubeconfig);
-  proxy = await startApiProxy(server.kubeconfig);
-  http = new Http(proxy.credentials);
-  scene = new ScalingScene(server.kubeconfig, http);
-  await scene.open();
-  await runningOn('n1');
-  // Before anybody could start them.
-  for (const name of ['fits', 'refused']) await aBackupNamed(name);
-  const user = await chartAccount(server.kubeconfig, 'holdfast');
-  const controllers = [restoreController, backupController] as AnyController[];
-  operator = testOperator(proxy, controllers, undefined, { namespaces: ['shop'], user });
-  await operator.start();
+  it = await scalingWorld([restoreController, backupController] as AnyController[], {
+    prepare: async (prepared, server) => {
+      await runningOn(prepared, 'n1');
+      for (const name of ['fits', 'refused']) await aBackupNamed(server, name);
+    },
+  });
+  ({ scene } = it);
 }, 120_000);
 
 afterAll(async () => {
-  await operator?.stop();
-  await scene?.close();
-  http?.close();
-  await proxy?.stop();
-  await server?.stop();
+  await it?.[Symbol.asyncDispose]();
 });
 
 /** Complete, with a database of its own, so that no restore waits for another. */
-async function aBackupNamed(name: string): Promise<void> {
+async function aBackupNamed({ kubeconfig }: ApiServer, name: string): Promise<void> {
   const { spec, ...backup } = aCompleteBackup();
   const source = { postgresql: { ...spec.source.postgresql, database: name } };
   const metadata = { ...backup.metadata, name };
-  await createReady(server.kubeconfig, { ...backup, metadata, spec: { ...spec, source } }, 'shop');
+  await createReady(kubeconfig, { ...backup, metadata, spec: { ...spec, source } }, 'shop');
 }
 
 /** The app, with a pod that runs as far as anybody can tell without a node. */
-async function runningOn(nodeName: string): Promise<void> {
+async function runningOn(prepared: ScalingScene, nodeName: string): Promise<void> {
   const labels = { app: 'web' };
   const spec = { containers: [{ name: 'app', image: 'app' }], automountServiceAccountToken: false };
   const template = { metadata: { labels }, spec };
-  await scene.create({
+  await prepared.create({
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { name: 'web' },
     spec: { replicas: 3, selector: { matchLabels: labels }, template },
   });
-  await scene.create({
+  await prepared.create({
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: 'web-1', labels },
     spec: { ...spec, nodeName },
   });
-}
-
-async function jobOf(name: string, purpose: string): Promise<Job> {
-  await scene.job(name, purpose);
-  const isIts = ({ metadata }: Job) =>
-    metadata.ownerReferences?.[0]?.name === name && metadata.labels?.[LABELS.command] === purpose;
-  return (await scene.jobs()).find(isIts)!;
-}
-
-function taskOf(job: Job) {
-  const { metadata } = job.spec['template'] as { metadata: { annotations: Record<string, string> } };
-  return parseTask(metadata.annotations['holdfast.dev/task'] ?? '');
 }
 
 const FOUND: PlanResult = {
@@ -119,14 +89,14 @@ async function tried(name: string, spec: Partial<RestoreSpec>, found: Partial<Pl
       ...spec,
     },
   });
-  const job = await jobOf(name, 'plan');
+  const job = await scene.jobOf(name, 'plan');
   expect(await locks()).toHaveLength(1);
-  await playJob(server.kubeconfig, job, { command: 'plan', ok: true, result: { ...FOUND, ...found } });
+  await playJob(it.server.kubeconfig, job, { command: 'plan', ok: true, result: { ...FOUND, ...found } });
   return { task: taskOf(job), status: await scene.over(name) };
 }
 
 async function locks(): Promise<string[]> {
-  const names = await kubectl(server.kubeconfig, ['get', 'leases', '-A', '-o', 'name']);
+  const names = await kubectl(it.server.kubeconfig, ['get', 'leases', '-A', '-o', 'name']);
   return names.split('\n').filter((name) => name.includes(DATABASE_LOCK_PREFIX));
 }
 
@@ -181,8 +151,8 @@ test('a backup of an app that is sealed to its nodes has them in its task, and i
   const application = { version: '1.24.3', workloads: [WEB], requireSameNodes: true };
   const { spec, status: _, ...rest } = aBackup({ metadata: { name: 'sealed' } });
   const source = { postgresql: { ...spec.source.postgresql, database: 'sealed' } };
-  await createReady(server.kubeconfig, { ...rest, spec: { ...spec, source, application } }, 'shop');
-  const job = await jobOf('sealed', 'backup');
+  await createReady(it.server.kubeconfig, { ...rest, spec: { ...spec, source, application } }, 'shop');
+  const job = await scene.jobOf('sealed', 'backup');
   const recorded = {
     version: '1.24.3',
     workloads: [{ ...WEB, apiVersion: 'apps/v1' }],
@@ -198,7 +168,7 @@ test('a backup of an app that is sealed to its nodes has them in its task, and i
     tool: 'pg_dump 17.6',
     verifiedTime: '2026-11-24T12:00:00Z',
   };
-  await playJob(server.kubeconfig, job, { command: 'backup', ok: true, result });
+  await playJob(it.server.kubeconfig, job, { command: 'backup', ok: true, result });
   const done = async () => (await scene.cluster.get(KIND.backup, { namespace: 'shop', name: 'sealed' }))?.status;
   await scene.until('the backup', async () => (await done())?.phase === 'Complete');
   expect((await done())?.application).toEqual(recorded);

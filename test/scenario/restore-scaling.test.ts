@@ -4,67 +4,59 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { CRON_JOBS } from '../../src/api/workloads.ts';
 import type { AnyController } from '../../src/controllers/controller.ts';
 import { restoreController } from '../../src/controllers/restore/observe.ts';
-import { Http } from '../../src/kube/http.ts';
-import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
 import { program } from '../cluster/programs.ts';
 import { startTied, type TiedProcess } from '../cluster/tied-process.ts';
-import { type ApiProxy, startApiProxy } from '../support/api-proxy.ts';
-import { chartAccount } from '../support/kube-account.ts';
-import { installKinds } from '../support/kube-crds.ts';
-import { type TestOperator, testOperator } from '../support/kube-operator.ts';
-import { ScalingScene } from '../support/kube-scaling-scene.ts';
+import { waitFor } from '../cluster/wait.ts';
+import type { ScalingScene } from '../support/kube-scaling-scene.ts';
+import { type ScalingWorld, scalingWorld } from '../support/kube-scaling-world.ts';
 
 jest.setTimeout(60_000);
 
 const SHOPS = { apiVersion: 'example.com/v1', kind: 'Shop', plural: 'shops' };
+const STALLS = { apiVersion: 'example.com/v1', kind: 'Stall', plural: 'stalls' };
 
-/** What the chart is told, for Shops and for CronJobs. */
+/** What the chart is told, for Shops, Stalls and CronJobs. */
 const VALUES = {
   'restore.suspendCronJobs': 'true',
   'restore.scalableKinds[0].group': 'example.com',
   'restore.scalableKinds[0].version': 'v1',
   'restore.scalableKinds[0].resource': 'shops',
   'restore.scalableKinds[0].kind': 'Shop',
+  'restore.scalableKinds[1].group': 'example.com',
+  'restore.scalableKinds[1].version': 'v1',
+  'restore.scalableKinds[1].resource': 'stalls',
+  'restore.scalableKinds[1].kind': 'Stall',
 };
 
-let server: ApiServer;
-let proxy: ApiProxy;
-let http: Http;
-let operator: TestOperator;
-let autoscaler: TiedProcess | undefined;
+let it: ScalingWorld;
 let scene: ScalingScene;
+let autoscaler: TiedProcess | undefined;
 
 beforeAll(async () => {
-  server = await upApiServer();
-  await installKinds(server.kubeconfig);
-  proxy = await startApiProxy(server.kubeconfig);
-  http = new Http(proxy.credentials);
-  scene = new ScalingScene(server.kubeconfig, http);
-  await scene.create(CRD);
-  await scene.open();
-  const user = await chartAccount(server.kubeconfig, 'holdfast', VALUES);
-  const confined = { namespaces: ['shop'], user };
-  operator = testOperator(proxy, [restoreController as AnyController], undefined, confined, [SHOPS, CRON_JOBS]);
-  await operator.start();
+  it = await scalingWorld([restoreController as AnyController], {
+    values: VALUES,
+    scalableKinds: [SHOPS, STALLS, CRON_JOBS],
+    prepare: async (prepared) => {
+      await prepared.create(crd(SHOPS, { labelSelectorPath: '.status.sel' }));
+      await prepared.create(crd(STALLS));
+    },
+  });
+  ({ scene } = it);
 }, 120_000);
 
 afterAll(async () => {
   await autoscaler?.stop();
-  await operator?.stop();
-  await scene?.close();
-  http?.close();
-  await proxy?.stop();
-  await server?.stop();
+  await it?.[Symbol.asyncDispose]();
 });
 
 /** A kind with a scale subresource, whose count is where its author put it. */
-const CRD = {
+const crd = ({ kind, plural }: typeof SHOPS, more: object = {}) => ({
   apiVersion: 'apiextensions.k8s.io/v1',
   kind: 'CustomResourceDefinition',
-  metadata: { name: 'shops.example.com' },
+  metadata: { name: `${plural}.example.com` },
   spec: {
     group: 'example.com',
-    names: { kind: 'Shop', plural: 'shops', singular: 'shop', listKind: 'ShopList' },
+    names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
     scope: 'Namespaced',
     versions: [
       {
@@ -74,16 +66,12 @@ const CRD = {
         schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
         subresources: {
           status: {},
-          scale: {
-            specReplicasPath: '.spec.size',
-            statusReplicasPath: '.status.size',
-            labelSelectorPath: '.status.sel',
-          },
+          scale: { specReplicasPath: '.spec.size', statusReplicasPath: '.status.size', ...more },
         },
       },
     ],
   },
-};
+});
 
 const template = (app: string) => ({
   metadata: { labels: { app } },
@@ -238,8 +226,10 @@ test('a kind that the chart allows goes to zero by its scale and comes back', as
   scene.held.add('toys-load');
   const toys = { apiVersion: 'example.com/v1', kind: 'Shop', name: 'toys' };
   await scene.restore('toys', [toys]);
+  await scene.until('at zero', async () => (await scene.field('shop/toys', '{.spec.size}')) === '0');
+  // What its controller would say now.
+  await scene.write('shop/toys', 'x', { status: { size: 0 } }, ['--subresource=status']);
   await scene.job('toys', 'load');
-  expect(await scene.field('shop/toys', '{.spec.size}')).toBe('0');
   expect((await scene.lease(toys))?.metadata.annotations).toMatchObject({
     'holdfast.dev/workload': 'shops.example.com/toys',
     'holdfast.dev/replicas': '4',
@@ -293,9 +283,129 @@ test('a CronJob is suspended, its Jobs are waited for, and it is resumed; one th
   expect(await scene.field('cronjob/idle', '{.spec.suspend}')).toBe('true');
 });
 
+test('a kind whose scale tells no selector is refused with the plan, and nothing is touched', async () => {
+  await scene.create({ apiVersion: 'example.com/v1', kind: 'Stall', metadata: { name: 'fish' }, spec: { size: 2 } });
+  await scene.restore('nameless', [{ apiVersion: 'example.com/v1', kind: 'Stall', name: 'fish' }]);
+  expect(await scene.over('nameless')).toMatchObject({
+    phase: 'Failed',
+    failure: { reason: 'WorkloadWithoutSelector', hint: expect.stringContaining('labelSelectorPath') },
+  });
+  expect(await scene.field('stall/fish', '{.spec.size}')).toBe('2');
+});
+
+test('a replica that its own controller still counts is waited for, though no pod of it is found', async () => {
+  await scene.create({ apiVersion: 'example.com/v1', kind: 'Shop', metadata: { name: 'slow' }, spec: { size: 2 } });
+  const counted = (size: number) =>
+    scene.write('shop/slow', 'x', { status: { sel: 'app=slow', size } }, ['--subresource=status']);
+  await counted(2);
+  await scene.restore('slow', [{ apiVersion: 'example.com/v1', kind: 'Shop', name: 'slow' }]);
+  const waits = async () => (await scene.condition('slow', 'Reconciling'))?.message ?? '';
+  await scene.until('it waits', async () => (await waits()).endsWith('to have no replica (2 of them left)'));
+  expect((await scene.jobs()).filter(({ metadata }) => metadata.name.startsWith('slow-load-'))).toEqual([]);
+  await counted(0);
+  expect(await scene.over('slow')).toMatchObject({ phase: 'Complete' });
+  expect(await scene.field('shop/slow', '{.spec.size}')).toBe('2');
+});
+
+test('an app whose return somebody denies keeps no other at zero, and comes back once that is mended', async () => {
+  // In the order in which they are brought back.
+  const names = ['front', 'denied', 'free'];
+  for (const name of names) await deployment(name, 2);
+  await denyReturnOf('denied');
+  await scene.restore('denied', names.map(ofDeployment));
+  await scene.until('the others are back', async () => {
+    const counts = await Promise.all(['front', 'free'].map((name) => replicas(`deployment/${name}`)));
+    return counts.every((count) => count === '2');
+  });
+  await scene.until('it is told', async () => (await scene.status('denied'))?.failure !== undefined);
+  expect(await scene.status('denied')).toMatchObject({
+    phase: 'Resuming',
+    failure: { message: expect.stringContaining("ValidatingAdmissionPolicy 'no-return'") },
+    scaledWorkloads: expect.arrayContaining([
+      expect.objectContaining({ name: 'denied', replicas: 2, restored: false }),
+    ]),
+  });
+  expect(await replicas('deployment/denied')).toBe('0');
+  const leases = await Promise.all(names.map((name) => scene.lease(ofDeployment(name))));
+  expect(leases.map((lease) => lease?.metadata.annotations?.['holdfast.dev/replicas'])).toEqual([
+    undefined,
+    '2',
+    undefined,
+  ]);
+  await scene.kubectl(['delete', 'validatingadmissionpolicybinding,validatingadmissionpolicy', 'no-return']);
+  expect(await scene.over('denied')).toMatchObject({ phase: 'Complete' });
+  expect(await replicas('deployment/denied')).toBe('2');
+});
+
+test('an app of which the API server does not tell keeps no other at zero, and a deletion says what it waits for', async () => {
+  const unseen = { apiVersion: 'example.com/v1', kind: 'Shop', name: 'unseen' };
+  await scene.create({ apiVersion: 'example.com/v1', kind: 'Shop', metadata: { name: 'unseen' }, spec: { size: 2 } });
+  await scene.write('shop/unseen', 'x', { status: { sel: 'app=unseen' } }, ['--subresource=status']);
+  await deployment('seen', 2);
+  scene.held.add('unseen-load');
+  await scene.restore('unseen', [ofDeployment('seen'), unseen]);
+  await scene.job('unseen', 'load');
+  it.proxy.fault = ({ path }) =>
+    path.includes('/shops/unseen') ? { status: 500, reason: 'InternalError' } : undefined;
+  try {
+    await scene.kubectl(['delete', 'restore', 'unseen', '--wait=false']);
+    await scene.until('the other is back', async () => (await replicas('deployment/seen')) === '2');
+    await scene.until('it is told', async () => (await scene.status('unseen'))?.failure !== undefined);
+    expect(await scene.status('unseen')).toMatchObject({
+      phase: 'Resuming',
+      failure: { reason: 'WorkloadUnreadable', message: expect.stringContaining('Shop "unseen"') },
+    });
+    expect(await scene.field('shop/unseen', '{.spec.size}')).toBe('0');
+  } finally {
+    it.proxy.fault = () => undefined;
+  }
+  // Looked at again after thirty seconds.
+  await waitFor(async () => (await scene.field('shop/unseen', '{.spec.size}')) === '2', {
+    ...{ timeoutMs: 45_000, everyMs: 500, otherwise: () => 'it never came back' },
+  });
+  await scene.until(
+    'it is gone',
+    async () => (await scene.kubectl(['get', 'restores', '-o', 'name'])).includes('/unseen') === false,
+  );
+}, 120_000);
+
+/** Down, but not up again. */
+async function denyReturnOf(name: string): Promise<void> {
+  const rule = { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['deployments/scale'] };
+  const policy = {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingAdmissionPolicy',
+    metadata: { name: 'no-return' },
+    spec: {
+      matchConstraints: { resourceRules: [rule] },
+      validations: [
+        {
+          expression: `object.metadata.name != '${name}' || !has(object.spec.replicas) || object.spec.replicas == 0`,
+          message: 'not today',
+        },
+      ],
+    },
+  };
+  const binding = {
+    ...{ apiVersion: policy.apiVersion, kind: 'ValidatingAdmissionPolicyBinding', metadata: policy.metadata },
+    spec: { policyName: 'no-return', validationActions: ['Deny'] },
+  };
+  await scene.create(policy);
+  await scene.create(binding);
+  // The API server takes a moment until it denies anything.
+  await scene.until('it is denied', async () => {
+    const scaled = scene.kubectl(['scale', `deployment/${name}`, '--replicas=3', '--dry-run=server']);
+    return scaled.then(
+      () => false,
+      () => true,
+    );
+  });
+}
+
 test('none of it asked for more than the chart grants', () => {
-  expect(proxy.asked.filter(({ status }) => status === 403)).toEqual([]);
-  expect(operator.bugs).toEqual([]);
+  const isDenied = (path: string) => path.includes('/deployments/denied/scale');
+  expect(it.proxy.asked.filter(({ status, path }) => status === 403 && !isDenied(path))).toEqual([]);
+  expect(it.operator.bugs).toEqual([]);
 });
 
 /** The one controller of Kubernetes that is wanted here, the real one. */
@@ -303,9 +413,9 @@ async function startAutoscaler(): Promise<TiedProcess> {
   return startTied(
     await program('kube-controller-manager'),
     [
-      ...['--kubeconfig', server.kubeconfig, '--controllers=horizontal-pod-autoscaler-controller'],
+      ...['--kubeconfig', it.server.kubeconfig, '--controllers=horizontal-pod-autoscaler-controller'],
       ...['--leader-elect=false', '--secure-port=0', '--horizontal-pod-autoscaler-sync-period=1s'],
     ],
-    { log: join(server.dir, 'autoscaler.log') },
+    { log: join(it.server.dir, 'autoscaler.log') },
   );
 }

@@ -3,14 +3,16 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type { Backup } from '../../src/api/backup.ts';
 import type { Job } from '../../src/api/kubernetes.ts';
 import { LABELS } from '../../src/api/names.ts';
-import type { Report } from '../../src/api/task.ts';
+import type { PruneTask, Report } from '../../src/api/task.ts';
+import { storeAccessOf } from '../../src/controllers/access.ts';
 import type { AnyController } from '../../src/controllers/controller.ts';
 import { restoreController } from '../../src/controllers/restore/observe.ts';
 import { Http } from '../../src/kube/http.ts';
+import { runnerJob } from '../../src/manifests/runner-job.ts';
 import { parseTask } from '../../src/runner/task.ts';
 import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
 import { type ApiProxy, startApiProxy } from '../support/api-proxy.ts';
-import { aBackup, condition } from '../support/builders.ts';
+import { aBackup, aStore, condition, SETTINGS } from '../support/builders.ts';
 import { chartAccount } from '../support/kube-account.ts';
 import { createReady, installKinds } from '../support/kube-crds.ts';
 import { playJob } from '../support/kube-kubelet.ts';
@@ -122,6 +124,64 @@ test('a time is kept to, and the first backup is waited for', async () => {
   const patch = ['--subresource=status', '--type=merge', '-p', JSON.stringify({ status: complete })];
   await scene.kubectl(['patch', 'backup', 'first', ...patch]);
   expect(await scene.over('first')).toMatchObject({ phase: 'Complete', resolved: { backup: 'first' } });
+});
+
+/** A Job of retention that was told to remove the archive of this Backup before anybody knew of a restore. */
+async function retention(schedule: string, name: string): Promise<Job> {
+  const task: PruneTask = {
+    command: 'prune',
+    store: storeAccessOf(aStore()),
+    cluster: 'test',
+    namespace: 'shop',
+    archives: [
+      {
+        folder: `prod/v1/test/shop/${schedule}/${name}/`,
+        manifestDigest: digestOf(name),
+        backupUid: await scene.field(`backup/${name}`, '{.metadata.uid}'),
+      },
+    ],
+  };
+  const job = runnerJob({
+    owner: { kind: 'BackupSchedule', name: schedule, namespace: 'shop', uid: `uid-of-${name}` },
+    purpose: 'prune',
+    attempt: 1,
+    task,
+    secrets: {},
+    settings: SETTINGS.runner,
+    activeDeadlineSeconds: 3_600,
+  });
+  return scene.cluster.create<Job>(job);
+}
+
+test('an archive that retention is removing is waited for, and restored where the store keeps it', async () => {
+  await backup('yearly', 'locked', '2026-01-01T00:00:00Z');
+  const job = await retention('yearly', 'locked');
+  await restore('of-locked', { from: { backupRef: { name: 'locked' } } });
+  await scene.until('it waits', async () => (await scene.status('of-locked'))?.failure?.reason === 'ArchiveRemoved');
+  expect((await scene.status('of-locked'))?.resolved).toBeUndefined();
+  const failure = { reason: 'ObjectLocked', message: 'the object is locked' };
+  await playJob(server.kubeconfig, job, { command: 'prune', ok: true, result: { removed: [], failure } });
+  expect(await scene.over('of-locked')).toMatchObject({ phase: 'Complete', resolved: { backup: 'locked' } });
+});
+
+test('an archive that retention began to remove in the instant of the pin ends the restore before the app is touched', async () => {
+  await backup('daily', 'leaving', '2026-11-01T00:00:00Z');
+  scene.held.add('of-leaving-plan');
+  const workloads = [{ apiVersion: 'apps/v1', kind: 'Deployment', name: 'of-leaving' }];
+  const labels = { app: 'of-leaving' };
+  const template = { metadata: { labels }, spec: { containers: [{ name: 'app', image: 'none' }] } };
+  const spec = { replicas: 3, selector: { matchLabels: labels }, template };
+  await scene.create({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'of-leaving' }, spec });
+  await restore('of-leaving', { from: { backupRef: { name: 'leaving' } }, scaleDown: { workloads } });
+  await jobOf('of-leaving', 'plan');
+  const job = await retention('daily', 'leaving');
+  await playJob(server.kubeconfig, job, { command: 'prune', ok: true, result: { removed: [0] } });
+  scene.held.delete('of-leaving-plan');
+  const status = await scene.over('of-leaving');
+  expect(status).toMatchObject({ phase: 'Failed', failure: { reason: 'ArchiveRemoved' } });
+  expect(status?.scaledWorkloads).toBeUndefined();
+  expect(await scene.lease(workloads[0]!)).toBeUndefined();
+  expect(await scene.field('deployment/of-leaving', '{.metadata.generation} {.spec.replicas}')).toBe('1 3');
 });
 
 test('nothing to restore is a failure at once, and says what there is', async () => {

@@ -13,7 +13,7 @@ import { KIND } from '../../src/kube/kinds.ts';
 import { now } from '../../src/platform/clock.ts';
 import { type ApiServer, upApiServer } from '../cluster/api-server.ts';
 import { type ApiProxy, startApiProxy } from '../support/api-proxy.ts';
-import { aBackup, aCompleteBackup, aKey, aStore, BACKED_UP } from '../support/builders.ts';
+import { aBackup, aCompleteBackup, aKey, aRestore, aStore, BACKED_UP, condition } from '../support/builders.ts';
 import { createReady, installKinds, kubectl } from '../support/kube-crds.ts';
 import { playJob } from '../support/kube-kubelet.ts';
 import { type TestOperator, testOperator } from '../support/kube-operator.ts';
@@ -170,5 +170,50 @@ test('a drill that is due is one Restore of the newest backup, however often the
   expect(restore).toMatchObject({
     metadata: { ownerReferences: [{ kind: 'BackupSchedule', uid: made.metadata.uid }] },
     spec: { from: { backupRef: { name: backup.metadata.name } }, target: { ephemeral: {} } },
+  });
+});
+
+test('retention leaves the archive that a restore has pinned until the restore is over, then removes it', async () => {
+  const labels = { 'holdfast.dev/schedule': 'nightly' };
+  const { status, ...rest } = aCompleteBackup();
+  const verification = { level: 'ReadBack', time: '2026-11-24T12:01:00Z' };
+  const folder = (name: string) => `prod/v1/test/${namespace}/nightly/20261124T120000Z-${name}/`;
+  for (const name of ['11111111', '22222222']) {
+    const place = { location: `s3://acme/${folder(name)}`, manifestDigest: `sha256:${name.repeat(8)}` };
+    const backup = {
+      ...rest,
+      metadata: { ...rest.metadata, name: `b-${name}`, labels },
+      status: { ...status, ...place, verification },
+    };
+    await createReady(server.kubeconfig, backup as Backup, namespace);
+    // Which one is older is told by the second.
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+  }
+  const pinned = aRestore({ spec: { from: { backupRef: { name: 'of-before' } } } });
+  const resolved = { path: folder('11111111'), digest: 'sha256:1', time: '2026-11-24T12:00:00Z' };
+  await createReady(server.kubeconfig, { ...pinned, status: { phase: 'Loading', resolved } }, namespace);
+  await newSchedule('nightly', { schedule: '0 0 29 2 *', retention: { keepLast: 1 } });
+  await begin();
+  const schedule = () => people.get(KIND.backupSchedule, { namespace, name: 'nightly' });
+  await until(async () => (await schedule())?.status?.keptBackups === 2, 'the Backups are not counted');
+  await settle();
+  expect(await jobs()).toEqual([]);
+
+  const over = { status: { conditions: [condition('Complete', 'True')] } };
+  const patch = ['--subresource=status', '--type=merge', '-p', JSON.stringify(over)];
+  await kubectl(server.kubeconfig, ['patch', 'restore', pinned.metadata.name, '-n', namespace, ...patch]);
+  let looks = 0;
+  await until(async () => {
+    // At the first look the operator may not have heard of the end yet.
+    looks += 1;
+    const again = ['annotate', 'backupschedule', 'nightly', '-n', namespace, '--overwrite', `look=${looks}`];
+    await kubectl(server.kubeconfig, again);
+    return (await jobs()).length === 1;
+  }, 'retention does not begin');
+  const [job] = await jobs();
+  const { metadata } = job!.spec['template'] as { metadata: { annotations: Record<string, string> } };
+  expect(JSON.parse(metadata.annotations['holdfast.dev/task'] ?? '')).toMatchObject({
+    command: 'prune',
+    archives: [{ folder: folder('11111111') }],
   });
 });

@@ -428,7 +428,38 @@ const RULES: readonly AdmissionCase[] = [
   changed('Restore', 'safetyBackup', { safetyBackup: false }, ONLY_KEEP_PREVIOUS),
   changed('Restore', 'startDeadline', { startDeadline: '2h' }, ONLY_KEEP_PREVIOUS),
   changed('Restore', 'activeDeadlineSeconds', { activeDeadlineSeconds: 90 }, ONLY_KEEP_PREVIOUS),
+  changed('Restore', 'streams', { streams: 2 }, ONLY_KEEP_PREVIOUS),
+  changed('Restore', 'keepScratch', { keepScratch: true }, ONLY_KEEP_PREVIOUS),
+  ...['include', 'exclude', 'application'].map((name) =>
+    changed('Restore', `${name}, gone`, { [name]: null }, ONLY_KEEP_PREVIOUS),
+  ),
+  ...['include', 'exclude'].map((name) =>
+    changed('Restore', `${name}, in part`, { [name]: { schemas: ['other'] } }, ONLY_KEEP_PREVIOUS),
+  ),
+  ...Object.entries({
+    roles: [{ onConflict: 'Skip' }, { onConflict: 'Replace' }],
+    checks: [[{ name: 'a', sql: 'SELECT true' }], [{ name: 'a', sql: 'SELECT false' }]],
+    force: [['Version'], ['Nodes']],
+  }).flatMap(([name, [before, after]]) =>
+    [null, after].map((value) => ({
+      kind: 'Restore',
+      name: `changed: ${name}, ${value === null ? 'gone' : 'another'}`,
+      tried: { make: { ...GOOD['Restore'], [name]: before }, change: { spec: { [name]: value } } },
+      refusal: ONLY_KEEP_PREVIOUS,
+    })),
+  ),
   changed('Restore', 'keepPrevious, which may', { keepPrevious: '0s' }),
+  {
+    kind: 'Restore',
+    name: 'changed: keepPrevious of one that says much else',
+    tried: {
+      make: {
+        ...GOOD['Restore'],
+        ...{ roles: { onConflict: 'Skip' }, checks: [{ name: 'a', sql: 'SELECT true' }], force: ['Version'] },
+      },
+      change: { spec: { keepPrevious: '0s' } },
+    },
+  },
   {
     kind: 'Restore',
     name: 'changed: keepPrevious of one that says little else',

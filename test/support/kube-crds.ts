@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Backup } from '../../src/api/backup.ts';
 import type { BackupKey } from '../../src/api/backup-key.ts';
 import type { BackupStore } from '../../src/api/backup-store.ts';
+import type { Restore } from '../../src/api/restore.ts';
 import { run } from '../cluster/command.ts';
 import { program } from '../cluster/programs.ts';
 import { waitFor } from '../cluster/wait.ts';
@@ -34,7 +35,7 @@ export async function installKinds(kubeconfig: string): Promise<void> {
 /** A store or a key as it is once it was tried and works, for tests whose subject is something else. */
 export async function createReady(
   kubeconfig: string,
-  { apiVersion, kind, metadata, spec, status }: BackupStore | BackupKey | Backup,
+  { apiVersion, kind, metadata, spec, status }: BackupStore | BackupKey | Backup | Restore,
   namespace: string,
 ): Promise<void> {
   const { name, labels } = metadata;

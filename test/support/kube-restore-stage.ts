@@ -21,6 +21,7 @@ import { aBackup, aCompleteBackup, aKey, aRestore, aStore, BACKED_UP } from './b
 import { CHECKED, LOADED, PLAN_REPORT } from './restore-world.ts';
 
 export const STATES = [
+  'Pending',
   'Resolving',
   'SafetyBackup',
   'Quiescing',
@@ -31,8 +32,9 @@ export const STATES = [
 ] as const;
 export type State = (typeof STATES)[number];
 
-/** What is at work in each state. Of Quiescing nothing is: the last Job is that of the plan. */
+/** What is at work in each state. Of Pending and Quiescing nothing is: the first Job, and the last, is that of the plan. */
 const JOB_OF = {
+  Pending: 'plan',
   Resolving: 'plan',
   SafetyBackup: 'backup',
   Quiescing: 'plan',
@@ -86,7 +88,7 @@ export class Stage {
     // Before its store, so that nobody begins with it before it is said to be over.
     await this.createWithStatus(KIND.backup, { ...aCompleteBackup(), spec: this.backupSpec() });
     await this.openStore();
-    await this.createWithStatus(KIND.backupKey, { ...aKey({ identity: true }) });
+    if (this.state !== 'Pending') await this.makeKey();
     await this.create(this.app());
     this.playing = this.play();
     const { apiVersion, kind, spec } = aRestore();
@@ -96,6 +98,12 @@ export class Stage {
 
   openStore(): Promise<void> {
     return this.createWithStatus(KIND.backupStore, aStore());
+  }
+
+  /** What the restore is Pending for; its first Job is still held. */
+  async letIn(): Promise<void> {
+    await this.makeKey();
+    await this.until(async () => (await this.job()) !== undefined, 'had no first Job');
   }
 
   async close(): Promise<void> {
@@ -120,8 +128,9 @@ export class Stage {
   /** Until the restore is in its state with everything in place that is at work there. */
   async reached(): Promise<void> {
     await this.until(async () => {
-      const { phase } = (await this.restore())?.status ?? {};
+      const { phase, failure } = (await this.restore())?.status ?? {};
       if (phase !== this.state) return false;
+      if (this.state === 'Pending') return failure?.reason === 'NoIdentity';
       if (this.state === 'Quiescing') return (await this.replicas()) === 0;
       if (this.state === 'Resuming' && this.resumeAt === 'scale') return this.refusals > 0;
       return (await this.job()) !== undefined && this.pods.size > 0;
@@ -180,7 +189,8 @@ export class Stage {
 
   async deleteJob(): Promise<void> {
     const job = await this.job();
-    if (job !== undefined) await this.delete(KIND.job, job.metadata.name);
+    if (job === undefined) throw new Error(`${this.namespace} has no Job of ${this.state}`);
+    await this.delete(KIND.job, job.metadata.name);
   }
 
   deleteStore(): Promise<void> {
@@ -205,7 +215,7 @@ export class Stage {
       return there();
     };
     await waitFor(look, {
-      timeoutMs: 25_000,
+      timeoutMs: 45_000,
       everyMs: 50,
       otherwise: () => `the restore in ${this.namespace} ${what}: ${seen} ${messageOf(this.trouble ?? '')}`,
     });
@@ -217,10 +227,17 @@ export class Stage {
   }
 
   private hasLoaded = false;
+  private hasKey = false;
+
+  private async makeKey(): Promise<void> {
+    this.hasKey = true;
+    await this.createWithStatus(KIND.backupKey, { ...aKey({ identity: true }) });
+  }
 
   private async play(): Promise<void> {
     while (!this.ended) {
       try {
+        if (!this.held && !this.hasKey) await this.makeKey();
         await this.playApp();
         await this.playJobs();
       } catch (error) {

@@ -1,11 +1,12 @@
 /** Restores of apps in one namespace of an API server that has nobody to act: the Jobs are played, and can be held. */
 import type { Job, KubeObject, Lease } from '../../src/api/kubernetes.ts';
 import { LABELS, scaleLeaseName } from '../../src/api/names.ts';
-import type { Restore, Workload } from '../../src/api/restore.ts';
+import type { Restore, RestoreSpec, Workload } from '../../src/api/restore.ts';
 import type { Report } from '../../src/api/task.ts';
 import { KubeCluster } from '../../src/kube/client.ts';
 import type { Http } from '../../src/kube/http.ts';
 import { KIND } from '../../src/kube/kinds.ts';
+import { parseTask } from '../../src/runner/task.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { aCompleteBackup, aKey, aRestore, aStore } from './builders.ts';
 import { createReady, kubectl } from './kube-crds.ts';
@@ -24,6 +25,8 @@ const REPORTS: Readonly<Record<string, Report>> = {
 export class ScalingScene {
   /** Jobs that do not end: `web-swap` is the swap of the Restore `web`. */
   readonly held = new Set<string>();
+  /** What a Job says in place of the usual, by the same name; of a Backup's Job, which nobody plays otherwise, what it says at all. */
+  readonly says = new Map<string, Report>();
   readonly cluster: KubeCluster;
   private readonly kubeconfig: string;
   private going = true;
@@ -54,16 +57,22 @@ export class ScalingScene {
     return this.kubectl(['create', '-f', '-'], JSON.stringify(object));
   }
 
-  /** A Restore of this name, of a database of its own. */
-  async restore(name: string, workloads: readonly Workload[]): Promise<void> {
+  /** A Restore of this name; without a source of a Backup of its own, and a database of its own. */
+  async restore(name: string, workloads: readonly Workload[], more: Partial<RestoreSpec> = {}): Promise<void> {
+    if (more.from === undefined) await this.backedUp(name);
+    const spec = { from: { backupRef: { name } }, scaleDown: { workloads: [...workloads] }, ...more };
+    const made = aRestore({ spec });
+    await this.create({ apiVersion: made.apiVersion, kind: made.kind, metadata: { name }, spec: made.spec });
+  }
+
+  /** A Backup of this name, of a database of this name, that is Complete. */
+  async backedUp(name: string): Promise<void> {
     const { apiVersion, kind, spec, status } = aCompleteBackup();
     const source = { postgresql: { ...spec.source.postgresql, database: name } };
     await this.create({ apiVersion, kind, metadata: { name }, spec: { ...spec, source } });
     await this.kubectl([
       ...['patch', 'backup', name, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status })],
     ]);
-    const made = aRestore({ spec: { from: { backupRef: { name } }, scaleDown: { workloads: [...workloads] } } });
-    await this.create({ apiVersion: made.apiVersion, kind: made.kind, metadata: { name }, spec: made.spec });
   }
 
   /** What a rival that gives this field manager writes: to the object, unless told otherwise. */
@@ -101,6 +110,12 @@ export class ScalingScene {
     );
   }
 
+  /** The same, once it is there. */
+  async jobOf(name: string, purpose: string): Promise<Job> {
+    await this.job(name, purpose);
+    return (await this.jobs()).find((job) => titleOf(job) === `${name}-${purpose}`)!;
+  }
+
   async over(name: string): Promise<Restore['status']> {
     await this.until(`the end of ${name}`, async () => {
       const restore = await this.cluster.get(KIND.restore, { namespace: NAMESPACE, name });
@@ -118,7 +133,7 @@ export class ScalingScene {
     const played = new Set<string>();
     while (this.going) {
       for (const job of await this.jobs()) {
-        const report = REPORTS[job.metadata.labels?.[LABELS.command] ?? ''];
+        const report = this.says.get(titleOf(job)) ?? REPORTS[job.metadata.labels?.[LABELS.command] ?? ''];
         if (report === undefined || played.has(job.metadata.uid) || this.held.has(titleOf(job))) continue;
         played.add(job.metadata.uid);
         // One that is deleted meanwhile is over anyway.
@@ -127,6 +142,12 @@ export class ScalingScene {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
+}
+
+/** What the runner of a Job is told. */
+export function taskOf(job: Job) {
+  const { metadata } = job.spec['template'] as { metadata: { annotations: Record<string, string> } };
+  return parseTask(metadata.annotations['holdfast.dev/task'] ?? '');
 }
 
 function titleOf({ metadata }: KubeObject): string {

@@ -1,5 +1,5 @@
-/** Dumps in the custom format, made by hand: of what a unit test is about, and nothing else. */
-import { type TocEntry, writeHead } from '../../src/engines/postgres/dump/toc.ts';
+/** Dumps in the custom format: made by hand, of what a unit test is about and nothing else; and where real ones are cut. */
+import { headReader, type TocEntry, writeHead } from '../../src/engines/postgres/dump/toc.ts';
 
 /** Text as in UTF-8. */
 const binary = (text: string | null) => (text === null ? null : Buffer.from(text).toString('latin1'));
@@ -54,3 +54,17 @@ export function largeObjectsBlock(dumpId: number, objects: Readonly<Record<numbe
 
 /** pg_dump writes an oid as a number with a sign. */
 const signed = (oid: number) => int(oid | 0);
+
+/** Before each entry of the table of contents, every 40 bytes of the data, and before the last byte of all. */
+export function cutsOf(dump: Buffer): readonly number[] {
+  const read = headReader().push(dump);
+  if (read === undefined) throw new Error('a whole dump has a whole head');
+  const cuts: number[] = [];
+  let at = 0;
+  for (const piece of writeHead(read.head)) {
+    cuts.push(at);
+    at += piece.length;
+  }
+  for (let data = at; data < dump.length; data += 40) cuts.push(data);
+  return [...cuts, dump.length - 1];
+}

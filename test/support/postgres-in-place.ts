@@ -36,8 +36,9 @@ export async function addInto(
   archive: Archive,
   over: Partial<TargetRequest> = {},
   fence = inTheFuture(),
+  login = world.superuser,
 ): Promise<InPlaceOutcome> {
-  await using target = await openFor(world, database, archive, over);
+  await using target = await openFor(world, database, archive, over, login);
   const plan = await target.plan();
   if (plan.refusals.length > 0) throw Object.assign(new Error(plan.refusals[0]?.message), plan.refusals[0]);
   if (plan.inPlace !== true) throw new Error('the plan is not in place');
@@ -51,7 +52,8 @@ export function openFor(
   database: string,
   archive: Archive,
   over: Partial<TargetRequest> = {},
+  login = world.superuser,
 ): Promise<Target> {
   const request = { ...requestFor(archive, database, { onConflict: 'Skip', ...over }), begin: beginOf(archive.bytes) };
-  return postgres.openTarget(world.access(database), world.superuser, request, world.context);
+  return postgres.openTarget(world.access(database), login, request, world.context);
 }

@@ -16,7 +16,7 @@ export function theSource(
   const { runs = [] } = more;
   const candidates = {
     backups: [],
-    removing: new Set<string>(),
+    prunes: [],
     cluster: SETTINGS.clusterName,
     ...more,
     backup,

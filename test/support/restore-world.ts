@@ -15,6 +15,7 @@ import { serves } from '../../src/controllers/backup/origin.ts';
 import { type LeaseFacts, leaseFacts } from '../../src/controllers/leases.ts';
 import { decide } from '../../src/controllers/restore/decide.ts';
 import { isTerminal, type RestoreFacts } from '../../src/controllers/restore/facts.ts';
+import { isAtLive } from '../../src/controllers/restore/fence.ts';
 import { chooseIdentity } from '../../src/controllers/restore/identity.ts';
 import type { RunFacts } from '../../src/controllers/run-facts.ts';
 import { aBackup, aKey, aRestore, aStore, noonPlus, SETTINGS } from './builders.ts';
@@ -30,8 +31,11 @@ interface Rival {
 
 const DEPLOYMENTS = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' };
 
-/** What a Job of each purpose comes to, once it has been at work for a moment. */
-export type Fate = (purpose: string, world: RestoreWorld) => Report | 'silence';
+/**
+ * What a Job of each purpose comes to, once it has been at work for a moment. `vanished`: its pod was deleted by force, so nobody
+ * knows whether its runner is still at work.
+ */
+export type Fate = (purpose: string, world: RestoreWorld) => Report | 'silence' | 'vanished';
 
 const ROWS = { name: 'rows', sql: 'SELECT count(*) > 0 FROM orders', expect: 'true' };
 
@@ -44,6 +48,8 @@ export class RestoreWorld {
   /** The live database: who wrote it. */
   live: 'old' | 'new' = 'old';
   scratch = false;
+  /** A runner at the live database that may be at work where nobody sees it. */
+  loose = false;
   restore: Restore | undefined = aRestore({
     spec: { safetyBackup: true, checks: [ROWS] },
     metadata: { finalizers: [] },
@@ -155,8 +161,8 @@ export class RestoreWorld {
   }
 
   private reconcile(restore: Restore): void {
-    const { actions, status, afterStatus = [] } = decide(this.facts(restore), noonPlus(this.now));
-    for (const action of actions) if (!this.carryOut(action)) return;
+    const { rows = [], actions, status, afterStatus = [] } = decide(this.facts(restore), noonPlus(this.now));
+    for (const action of [...rows.flat(), ...actions]) if (!this.carryOut(action)) return;
     if (status !== undefined && this.restore !== undefined) {
       if (this.crash()) return;
       this.restore = { ...this.restore, status };
@@ -198,6 +204,7 @@ export class RestoreWorld {
         return true;
       case 'scale':
         if (action.replicas === 0) this.mustBeSaved('the app went to zero');
+        else if (this.loose) throw new Error('the app came back while a runner may be at work on the live database');
         this.replicas = action.replicas;
         return true;
       case 'createBackup':
@@ -252,6 +259,9 @@ export class RestoreWorld {
     if (purpose === 'load') this.scratch = true;
     const template = job.spec['template'] as { metadata: { annotations: Record<string, string> } };
     const task = JSON.parse(template.metadata.annotations['holdfast.dev/task']!);
+    const { fence } = this.leases.get('scale') ?? {};
+    if (isAtLive(task) && fence?.getTime() !== Date.parse(task.notAfter))
+      throw new Error(`the ${purpose} began before the Lease had its fence`);
     const run: RunFacts = {
       purpose,
       attempt: Number(labels?.['holdfast.dev/attempt']),
@@ -266,7 +276,10 @@ export class RestoreWorld {
   }
 
   protected mustBeSaved(what: string): void {
-    if (this.saved?.status?.phase !== 'Complete') throw new Error(`${what} before what is live was saved`);
+    const { refusals = [] } = this.restore?.status?.plan ?? {};
+    const isTakenOn = refusals.some(({ reason, forced }) => reason === 'SafetyBackup' && forced);
+    if (this.saved?.status?.phase !== 'Complete' && !isTakenOn)
+      throw new Error(`${what} before what is live was saved, and nobody was told`);
   }
 
   private setFinalizers(action: Action): void {
@@ -299,10 +312,17 @@ export class RestoreWorld {
   }
 
   private ended(run: RunFacts): RunFacts {
-    if (run.purpose === 'cleanup') this.scratch = false;
+    if (run.purpose === 'cleanup') {
+      this.scratch = false;
+      this.loose = false;
+    }
     const report = this.fate(run.purpose, this);
     const over = { ...run, livingPods: 0, ended: noonPlus(this.now) };
     if (report === 'silence') return { ...over, state: 'failed' };
+    if (report === 'vanished') {
+      this.loose = run.purpose === 'swap';
+      return { ...over, state: 'failed', unaccounted: true };
+    }
     if (run.purpose === 'swap' && report.ok) this.live = 'new';
     // The runner's own failures leave nothing; only what it loaded well waits for the swap.
     if (run.purpose === 'swap' || (run.purpose === 'load' && !report.ok)) this.scratch = false;

@@ -2,6 +2,7 @@ import type { DatabaseProperties } from '../../src/archive/contents.ts';
 import type {
   Engine,
   EngineContext,
+  LoadedArchive,
   ReadingProgram,
   Source,
   Target,
@@ -26,6 +27,8 @@ export interface FakeDatabase {
   loadFate?: Fate;
   openFailure?: HoldfastError;
   plan?: Partial<TargetPlan>;
+  /** What a load notes, or why it cannot, and why a swap does not find it. Absent: it notes nothing. */
+  note?: LoadedArchive | HoldfastError;
   swapFailure?: HoldfastError;
   /** The commit happened though the swap reported a failure. */
   committed?: boolean;
@@ -54,6 +57,9 @@ const PROPERTIES: DatabaseProperties = {
   connectionLimit: -1,
   settings: [],
 };
+
+/** The digest of whatever was noted. */
+export const NOTED = `sha256:${'a'.repeat(64)}`;
 
 const END = `
 function end(how) {
@@ -141,6 +147,12 @@ export function fakeServer(database: FakeDatabase): FakeServer {
     }),
     createScratch: async () => called('createScratch'),
     load: () => recording(reader(context, database.loadFate), loaded),
+    note: async () => {
+      called('note');
+      if (database.note === undefined) return undefined;
+      if (database.note instanceof HoldfastError) throw database.note;
+      return NOTED;
+    },
     addTo: () => ({
       ...recording(reader(context, database.loadFate), loaded),
       report: () => ({ added: ['table "public"."visits"'], kept: [], replaced: [] }),
@@ -177,6 +189,12 @@ export function fakeServer(database: FakeDatabase): FakeServer {
     },
     openThrowaway: async () => {
       throw new Error('the fake is no server of its own');
+    },
+    recall: async () => {
+      called('recall');
+      if (database.note instanceof HoldfastError) throw database.note;
+      if (database.note === undefined) throw new Error('nothing was noted');
+      return database.note;
     },
     openUndo: async () => {
       throw new Error('the fake keeps nothing');

@@ -25,6 +25,7 @@ export interface Schema {
   readonly format?: string;
   readonly default?: unknown;
   readonly 'x-kubernetes-list-type'?: string;
+  readonly 'x-kubernetes-int-or-string'?: boolean;
   readonly patternProperties?: Readonly<Record<string, Schema>>;
 }
 
@@ -66,7 +67,8 @@ function choices({ enum: values }: Schema, path: readonly string[]): BoundCase[]
 
 function texts(schema: Schema, path: readonly string[]): BoundCase[] {
   const { pattern, minLength, maxLength } = schema;
-  if (schema.type !== 'string' || schema.enum !== undefined) return [];
+  const isText = schema.type === 'string' || schema['x-kubernetes-int-or-string'] === true;
+  if (!isText || schema.enum !== undefined) return [];
   const cases: BoundCase[] = [];
   if (maxLength !== undefined) {
     cases.push(
@@ -132,6 +134,7 @@ function shapes(length: number): string[] {
     fill('', '*', ' * * * *'),
     fill('A', 'a'),
     fill('apps/v', '1'),
+    fill('', '1'),
   ];
 }
 

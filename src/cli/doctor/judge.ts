@@ -6,6 +6,7 @@ import { KINDS } from '../../api/crd.ts';
 import type { Lease } from '../../api/kubernetes.ts';
 import { GROUP, VERSION } from '../../api/meta.ts';
 import { ANNOTATIONS } from '../../api/names.ts';
+import { recoveryLine, rememberedCount, takenText } from '../../api/recovery.ts';
 import type { Restore } from '../../api/restore.ts';
 import { formatDuration } from '../../lib/duration.ts';
 import { parseCron } from '../../policy/cron.ts';
@@ -39,7 +40,7 @@ export function judge(facts: DoctorFacts, now: Date): Finding[] {
     ...judgeKeys(facts),
     ...judgeSchedules(facts, now),
     ...each(facts.backups, 'backups', (backups) => atWork('backup', backups, now)),
-    ...each(facts.restores, 'restores', (restores) => atWork('restore', restores, now)),
+    ...each(facts.restores, 'restores', (restores) => [...atWork('restore', restores, now), ...judgeKept(restores)]),
     ...judgeLeases(facts),
   ];
 }
@@ -356,6 +357,19 @@ function atWork(word: string, runs: readonly Run[], now: Date): Finding[] {
   });
 }
 
+/** A database that should be gone by now takes up room, and nobody looks at a restore that is over. */
+function judgeKept(restores: readonly Restore[]): Finding[] {
+  return restores.flatMap(({ metadata, status }) => {
+    const stuck = status?.conditions?.find(
+      ({ type, status: value }) => type === 'PreviousDropped' && value === 'False',
+    );
+    if (stuck === undefined) return [];
+    const { name, namespace } = metadata;
+    const next = `kubectl -n ${namespace} describe restore ${name}; kubectl -n ${namespace} get jobs | grep expire`;
+    return [{ subject: `restore ${name}`, verdict: 'wrong', message: `${stuck.reason}: ${stuck.message}`, next }];
+  });
+}
+
 /** A scale Lease is the memory of a count. When its Restore is gone or over, the app may be at zero with nobody to bring it back. */
 function judgeLeases({ leases, restores, namespace }: DoctorFacts): Finding[] {
   return each(leases, 'replica counts', (found) => {
@@ -386,13 +400,13 @@ function isHeld({ spec }: Lease, restores: readonly Restore[]): boolean {
 function orphan({ metadata }: Lease, namespace: string): Finding {
   const annotations = metadata.annotations ?? {};
   const workload = annotations[ANNOTATIONS.workload] ?? '?';
-  const replicas = annotations[ANNOTATIONS.replicas] ?? '?';
+  const replicas = rememberedCount(annotations);
   const holder = annotations[ANNOTATIONS.holder] ?? 'a Restore';
-  const [kind = '', name = ''] = workload.split('/');
+  const [, name = ''] = workload.split('/');
   return {
     subject: `app ${name}`,
     verdict: 'wrong',
-    message: `${holder} took ${workload} to zero, from ${replicas}, and is not there any more to bring it back.`,
-    next: `kubectl -n ${namespace} scale ${kind.toLowerCase()}/${name} --replicas=${replicas} && kubectl -n ${namespace} delete lease ${metadata.name}`,
+    message: `${holder} ${takenText({ workload, replicas })}, and is not there any more to bring it back.`,
+    next: recoveryLine({ namespace, workload, replicas, lease: metadata.name, jobs: [] }),
   };
 }

@@ -12,7 +12,7 @@ import { scheduleStatus, stalledStatus } from './status.ts';
 
 export function decide(facts: BackupScheduleFacts, now: Date): Decision<BackupScheduleStatus> {
   const cron = read(facts);
-  if ('reason' in cron) return { actions: [], status: stalledStatus(facts, cron, now) };
+  if ('reason' in cron) return stalled(facts, cron, now);
   const due = dueRun(facts, cron, now);
   const next = nextSlot(cron, zoneOf(facts.schedule), now);
   const prune = pruneStep(facts, now);
@@ -34,6 +34,17 @@ export function decide(facts: BackupScheduleFacts, now: Date): Decision<BackupSc
     status: scheduleStatus(facts, { due, next, failure: prune.failure, drill }, now),
     statusOnFailure: (failure) => scheduleStatus(facts, { due: {}, next, failure, drill: undone(facts, drill) }, now),
     ...(waits.length === 0 ? {} : { requeueAfter: Math.min(...waits) }),
+  };
+}
+
+function stalled(facts: BackupScheduleFacts, why: Failure, now: Date): Decision<BackupScheduleStatus> {
+  const drill = drillStep(facts, now);
+  const { actions, requeueAfter } = drill;
+  return {
+    actions,
+    status: stalledStatus(facts, why, { due: {}, drill, failure: undefined }, now),
+    statusOnFailure: (failure) => stalledStatus(facts, why, { due: {}, drill: undone(facts, drill), failure }, now),
+    ...(requeueAfter === undefined ? {} : { requeueAfter }),
   };
 }
 

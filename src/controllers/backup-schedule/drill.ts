@@ -10,7 +10,7 @@ import { messageOf } from '../../lib/errors.ts';
 import { type Cron, parseCron } from '../../policy/cron.ts';
 import { inZone, isTimeZone, lastSlot, nextSlot } from '../../policy/schedule.ts';
 import type { Action } from '../action.ts';
-import { uidsBeingRemoved } from '../restore/source.ts';
+import { uidsBeingRemoved } from '../restore/removal.ts';
 import { said } from '../waiting.ts';
 import { childHead } from './children.ts';
 import { zoneOf } from './due.ts';
@@ -37,7 +37,11 @@ export function drillStep(facts: BackupScheduleFacts, now: Date): DrillStep {
   if (drill === undefined) return { ...NONE, actions: forgotten(facts, 0) };
   const told = lastDrill(facts);
   const cron = read(facts.schedule, drill);
-  if ('reason' in cron) return { ...told, actions: [], reports: [drilled('False', cron)], failure: cron };
+  if ('reason' in cron) {
+    const { lastDrillScheduleTime: dealt } = facts.schedule.status ?? {};
+    const status = { ...told.status, ...(dealt === undefined ? {} : { lastDrillScheduleTime: dealt }) };
+    return { actions: [], status, reports: [drilled('False', cron)], failure: cron };
+  }
   const next = nextSlot(cron, drillZone(facts.schedule, drill), now);
   const due = dueDrill(facts, drill, cron, now);
   const suspended = facts.schedule.spec.suspend === true || next === undefined;
@@ -65,7 +69,7 @@ function read(schedule: BackupSchedule, drill: Drill): Cron | Failure {
   if (!isTimeZone(drillZone(schedule, drill))) {
     return {
       reason: 'InvalidTimeZone',
-      message: `spec.drill.timeZone: "${drill.timeZone}" is no time zone.`,
+      message: `${drill.timeZone === undefined ? 'spec' : 'spec.drill'}.timeZone: "${drillZone(schedule, drill)}" is no time zone.`,
       hint: 'Use an IANA name such as Europe/Paris.',
     };
   }
@@ -89,7 +93,8 @@ interface DueDrill {
 }
 
 /**
- * Of several slots that were missed only the last one is made up for. One that comes while a drill is at work is passed over.
+ * Of several slots that were missed only the last one is made up for. One that comes while a drill is at work is passed over,
+ * and one that finds no backup waits for the first.
  * A crash after the Restore was made and before the status: it is found by its name, and not made again.
  */
 function dueDrill(facts: BackupScheduleFacts, drill: Drill, cron: Cron, now: Date): DueDrill {
@@ -105,14 +110,14 @@ function dueDrill(facts: BackupScheduleFacts, drill: Drill, cron: Cron, now: Dat
   const busy = drills.filter((restore) => !isOver(restore));
   if (busy.length > 0) return { actions: [skipped(slot, busy)], until: slot };
   const backup = newestBackup(facts);
-  if (backup === undefined) return { actions: [], until: slot, failure: NOTHING };
+  if (backup === undefined) return { actions: [], until: since, failure: NOTHING };
   return { actions: [{ action: 'createRestore', restore: drillOf(schedule, drill, slot, backup) }], until: slot };
 }
 
 const NOTHING: Failure = {
   reason: 'NothingToDrill',
-  message: 'A drill was due, and the schedule has no Complete backup.',
-  hint: 'See why there is none: kubectl get backups.',
+  message: 'A drill is due, and the schedule has no Complete backup.',
+  hint: 'See why there is none: kubectl get backups. The drill begins with the first one.',
 };
 
 function skipped(slot: Date, busy: readonly Restore[]): Action {
@@ -195,15 +200,27 @@ function lastDrill({ schedule, drills }: BackupScheduleFacts): Pick<DrillStep, '
   return { status: { lastDrill: { ...base, result: 'Failed' } }, reports: [drilled('False', why)], failure: why };
 }
 
+/** Reasons that are of a drill which has ended; the others are of a moment. */
+const OUTCOMES: readonly string[] = ['Drilled', 'DrillFailed'];
+
 function saidBefore({ status }: BackupSchedule): Pick<DrillStep, 'status' | 'reports'> {
-  const before = status?.conditions?.find(({ type }) => type === 'Drilled');
+  const { lastDrill, conditions } = status ?? {};
+  const before = conditions?.find(({ type, reason }) => type === 'Drilled' && OUTCOMES.includes(reason));
+  const report = before ?? (lastDrill === undefined ? undefined : outcomeOf(lastDrill));
   return {
-    status: status?.lastDrill === undefined ? {} : { lastDrill: status.lastDrill },
+    status: lastDrill === undefined ? {} : { lastDrill },
     reports:
-      before === undefined
+      report === undefined
         ? []
-        : [{ type: 'Drilled', status: before.status, reason: before.reason, message: before.message }],
+        : [{ type: 'Drilled', status: report.status, reason: report.reason, message: report.message }],
   };
+}
+
+/** Where something else was said since, and its Restore is gone. */
+function outcomeOf({ result, restore, backup }: NonNullable<BackupScheduleStatus['lastDrill']>): ConditionReport {
+  return result === 'Restored'
+    ? { type: 'Drilled', status: 'True', reason: 'Drilled', message: `Backup ${backup} was restored` }
+    : drilled('False', { reason: 'DrillFailed', message: `Drill ${restore} of Backup ${backup} failed` });
 }
 
 function drilled(status: 'False', failure: Failure): ConditionReport {

@@ -20,7 +20,7 @@ export function scheduleStatus(facts: BackupScheduleFacts, findings: Findings, n
   const { due, next } = findings;
   const { schedule } = facts;
   if (next === undefined && schedule.spec.suspend !== true) {
-    return { ...stalledStatus(facts, neverComes(schedule), now, due), ...findings.drill.status };
+    return stalledStatus(facts, neverComes(schedule), findings, now);
   }
   const failure = findings.failure ?? lastBackupFailed(facts) ?? findings.drill.failure;
   const outlook =
@@ -61,17 +61,19 @@ function neverComes({ spec }: BackupSchedule): Failure {
   };
 }
 
+/** Drills go on: they have a cron of their own, and backups to restore. */
 export function stalledStatus(
   facts: BackupScheduleFacts,
-  failure: Failure,
+  why: Failure,
+  { due, drill, failure = why }: Pick<Findings, 'due' | 'drill' | 'failure'>,
   now: Date,
-  due: Due = {},
 ): BackupScheduleStatus {
   const reports: ConditionReport[] = [
-    { type: 'Ready', status: 'False', ...said(failure) },
-    { type: 'Stalled', status: 'True', ...said(failure) },
+    { type: 'Ready', status: 'False', ...said(why) },
+    { type: 'Stalled', status: 'True', ...said(why) },
+    ...drill.reports,
   ];
-  return compose(facts, due, undefined, failure, reports, now);
+  return { ...compose(facts, due, undefined, failure, reports, now), ...drill.status };
 }
 
 function compose(

@@ -14,7 +14,16 @@ import { databaseSecretsOf, sourceAccessOf, storeAccessOf, storeNeedsOf } from '
 import type { Action, Decision } from '../action.ts';
 import { isUsable } from '../backup-store/decide.ts';
 import { claimOn, databaseLock, type Holder } from '../leases.ts';
-import { holdUpOf, isOver, newest, POD_PATIENCE, type RunFacts, resultOf } from '../run-facts.ts';
+import {
+  holdUpOf,
+  isOver,
+  neverStarted,
+  newest,
+  POD_PATIENCE,
+  type RunFacts,
+  resultOf,
+  runnerLost,
+} from '../run-facts.ts';
 import { databaseBusy, deleteRun, releaseLock, removeOlder, retryTime, takeLock, unsaid, until } from '../waiting.ts';
 import { drilledStatus } from './drilled.ts';
 import { type BackupFacts, isTerminal } from './facts.ts';
@@ -120,17 +129,13 @@ function outcomeOf(facts: BackupFacts, run: RunFacts | undefined): BackupState |
   const result = resultOf(run, 'backup');
   if (result !== undefined) return { state: 'succeeded', result };
   const { report } = run;
-  if (report === undefined || report.ok) return silentEnd(run);
+  if (report === undefined || report.ok) return silentEnd(run, facts.backup.metadata.namespace);
   return report.retry ? undefined : { state: 'failed', failure: report.failure };
 }
 
 /** An attempt that ended without a report is looked into once; a look that ends so itself is the end. */
-function silentEnd(run: RunFacts): BackupState {
-  const failure = run.trouble ?? {
-    reason: 'RunnerLost',
-    message: 'The runner ended without a report.',
-    hint: 'kubectl describe job tells more.',
-  };
+function silentEnd(run: RunFacts, namespace: string): BackupState {
+  const failure = runnerLost(run, namespace);
   const looked = run.task?.command === 'backup' && run.task.reportOnly;
   return looked || !run.started ? { state: 'failed', failure } : { state: 'unaccounted', failure };
 }
@@ -138,11 +143,7 @@ function silentEnd(run: RunFacts): BackupState {
 /** A pod that never starts must not keep the backup running, and its database locked, for a day. */
 function startIsOverdue(facts: BackupFacts, run: RunFacts, now: Date): BackupState | undefined {
   if (run.started || now < startDeadlineOf(facts)) return undefined;
-  const trouble = holdUpOf(run, now) ?? {
-    reason: 'PodNotStarted',
-    message: "The runner's pod was not started.",
-    hint: `kubectl describe job ${run.name} tells why.`,
-  };
+  const trouble = neverStarted(run, facts.backup.metadata.namespace, now);
   return {
     state: 'failed',
     failure: { ...trouble, message: `Not started within ${startDeadlineText(facts)}. ${trouble.message}` },

@@ -5,7 +5,7 @@ import type { Controller } from '../controller.ts';
 import { observeLease } from '../observe-leases.ts';
 import { type DatabaseLockFacts, decide } from './decide.ts';
 
-/** Locks of databases, which are in the operator's own namespace; scale Leases are the business of their Restore alone. */
+/** Locks of databases, which are in the operator's own namespace. Of scale Leases: scale-lease/. */
 export const databaseLockController: Controller<Lease, DatabaseLockFacts, object> = {
   kind: KIND.lease,
 

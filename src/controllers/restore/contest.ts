@@ -97,12 +97,22 @@ function running(workload: Workload, found: FoundWorkload): string {
 
 /** Why the plan refuses the workloads that it was given; nothing was touched so far. */
 export function workloadRefusals({ workloads }: Scaled): Failure[] {
-  return workloads.flatMap(({ workload, found, refused }): Failure[] => {
+  return workloads.flatMap(({ workload, found, refused, unseen }): Failure[] => {
     if (refused !== undefined) return [refused];
-    if (found !== undefined) return [];
+    if (found?.nameless === true) return [nameless(workload)];
+    if (found !== undefined || unseen !== undefined) return [];
     const message = `There is no ${workload.kind} "${workload.name}" in this namespace.`;
     return [{ reason: 'WorkloadNotFound', message, hint: 'Correct spec.scaleDown.workloads in a new Restore.' }];
   });
+}
+
+function nameless(workload: Workload): Failure {
+  const { kind } = workload;
+  return {
+    reason: 'WorkloadWithoutSelector',
+    message: `The scale of ${workloadTitle(workload)} has no selector, so nobody can tell when its pods are gone.`,
+    hint: `Its kind must have labelSelectorPath (the scale subresource in the CRD of ${kind}), and its controller must have filled it: kubectl get ${kind.toLowerCase()} ${workload.name} -o yaml. Then make a new Restore.`,
+  };
 }
 
 /** What people should know of those who write the counts, before the app goes down. */

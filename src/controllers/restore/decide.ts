@@ -8,9 +8,10 @@ import { databaseLock } from '../leases.ts';
 import { holdUpOf, newest, POD_PATIENCE, type RunFacts, resultOf } from '../run-facts.ts';
 import { releaseLock, removeOlder, takeLock, until } from '../waiting.ts';
 import { drillStep } from './drill.ts';
-import { endingStep } from './ending.ts';
+import { type EndingStep, endingStep } from './ending.ts';
 import { expire } from './expire.ts';
 import { holderOf, lateJobName, type Outcome, type RestoreFacts, startDeadlineOf } from './facts.ts';
+import { noteFence } from './fence.ts';
 import { catalogJob, checkJob, loadJob, planJob, swapJob } from './jobs.ts';
 import { takeDown, touchesLive } from './scaling.ts';
 import type { Needs, RestoreState } from './state.ts';
@@ -20,6 +21,7 @@ import {
   concludedStatus,
   pinnedStatus,
   progressStatus,
+  resumingStatus,
   terminalStatus,
   waitingStatus,
 } from './status.ts';
@@ -78,6 +80,12 @@ export function decide(facts: RestoreFacts, now: Date): Decision<RestoreStatus> 
     case 'savable':
     case 'saving':
       return save(facts, found, now);
+    case 'unsaved':
+      return {
+        actions: [],
+        status: progressStatus(facts, { phase: 'SafetyBackup', plan: found.plan, unsaved: found.refusal }, now),
+        requeueAfter: 0,
+      };
     case 'quiescing':
       return quiesce(facts, found, now);
     case 'loadable':
@@ -222,7 +230,7 @@ interface NextJob {
 function start(step: NextJob, now: Date): Decision<RestoreStatus> {
   const { facts, phase, job, plan } = step;
   return {
-    actions: [{ action: 'createJob', job }],
+    actions: [...noteFence(facts, job), { action: 'createJob', job }],
     status: progressStatus(facts, { phase, plan, jobName: job.metadata.name }, now),
     statusOnFailure: (failure) => progressStatus(facts, { phase, plan, trouble: failure }, now),
     requeueAfter: WORK_POLL,
@@ -252,12 +260,7 @@ function end(facts: RestoreFacts, outcome: Outcome, now: Date): Decision<Restore
         requeueAfter: 0,
       };
     case 'act':
-      return {
-        actions: next.actions,
-        status: progressStatus(facts, { phase: 'Resuming', trouble: next.trouble }, now),
-        statusOnFailure: (failure) => progressStatus(facts, { phase: 'Resuming', trouble: failure }, now),
-        requeueAfter: next.requeueAfter,
-      };
+      return goOn(facts, next, now);
     case 'done':
       return {
         // The lock goes first: freed after the terminal status, a crash in between would keep it for ever.
@@ -275,12 +278,23 @@ function end(facts: RestoreFacts, outcome: Outcome, now: Date): Decision<Restore
   }
 }
 
+function goOn(facts: RestoreFacts, next: EndingStep & { step: 'act' }, now: Date): Decision<RestoreStatus> {
+  const { actions, rows, trouble, requeueAfter } = next;
+  return {
+    ...(rows === undefined ? {} : { rows }),
+    actions,
+    status: resumingStatus(facts, trouble, now),
+    statusOnFailure: (failure) => resumingStatus(facts, failure, now),
+    requeueAfter,
+  };
+}
+
 /** What the swap reported, or a load that found its restore live already. */
 function swappedBy({ runs }: RestoreFacts): SwapResult | undefined {
   return resultOf(newest(runs, 'swap'), 'swap') ?? resultOf(newest(runs, 'load'), 'load')?.live;
 }
 
-/** The same ending, without a word about it: whoever deleted the Restore does not read its status any more. */
+/** The same ending. It has no last word, but who waits for the deletion is told what it waits for. */
 function leave(facts: RestoreFacts, now: Date): Decision<RestoreStatus> {
   if (facts.restore.metadata.finalizers?.includes(FINALIZERS.restore) !== true) return { actions: [] };
   const next = endingStep(facts, facts.restore.status?.outcome?.result ?? 'Unknown', now);
@@ -292,7 +306,7 @@ function leave(facts: RestoreFacts, now: Date): Decision<RestoreStatus> {
         requeueAfter: 0,
       };
     case 'act':
-      return { actions: next.actions, requeueAfter: next.requeueAfter };
+      return goOn(facts, next, now);
     case 'done':
       return { actions: [...release(facts), { action: 'removeFinalizer', finalizer: FINALIZERS.restore }] };
     default:

@@ -7,7 +7,7 @@ import { DRILL_PORT, type DrillServer } from '../../manifests/drill-pod.ts';
 import { type RunnerJobRequest, runnerJob } from '../../manifests/runner-job.ts';
 import { storeAccessOf, storeNeedsOf } from '../access.ts';
 import type { Decision } from '../action.ts';
-import { holdUpOf, isOver, newest, POD_PATIENCE, type RunFacts, resultOf } from '../run-facts.ts';
+import { holdUpOf, isOver, newest, POD_PATIENCE, type RunFacts, resultOf, runnerLost } from '../run-facts.ts';
 import { removeOlder } from '../waiting.ts';
 import type { RestoreFacts } from './facts.ts';
 import { refusalOf, startIsOverdue } from './refusal.ts';
@@ -48,7 +48,7 @@ function conclusionOf(restore: Restore, run: RunFacts): RestoreState | undefined
   const result = resultOf(run, 'drill');
   if (result === undefined) {
     if (run.report !== undefined) return finalFailureOf(run);
-    return failed(run.trouble ?? { reason: 'RunnerLost', message: 'The runner ended without a report.' });
+    return failed(runnerLost(run, restore.metadata.namespace));
   }
   const broken = result.checks.filter(({ passed }) => !passed);
   if (broken.length > 0) return failed(checkFailed(restore, broken));

@@ -1,11 +1,13 @@
 /** What happens to the replaced database once `keepPrevious` is over. Pure. */
+import { type Condition, summarise } from '../../api/conditions.ts';
 import type { RestoreStatus } from '../../api/restore.ts';
 import type { CleanupResult } from '../../api/task.ts';
 import { parseDuration } from '../../lib/duration.ts';
+import type { Failure } from '../../lib/errors.ts';
 import { backoff } from '../../policy/backoff.ts';
 import type { Action, Decision } from '../action.ts';
-import { isOver, newest, resultOf } from '../run-facts.ts';
-import { removeOlder } from '../waiting.ts';
+import { holdUpOf, isOver, newest, POD_PATIENCE, type RunFacts, resultOf, runnerLost } from '../run-facts.ts';
+import { removeOlder, said } from '../waiting.ts';
 import type { RestoreFacts } from './facts.ts';
 import { cleanupJob } from './jobs.ts';
 import { undoOf } from './undo.ts';
@@ -32,12 +34,45 @@ export function expire(facts: RestoreFacts, now: Date): Decision<RestoreStatus> 
   const run = newest(runs, 'expire');
   const result = resultOf(run, 'cleanup');
   if (result !== undefined && isGone(result)) return gone(status, 'PreviousDropped', DROPPED);
-  if (run !== undefined && run.state !== 'gone') {
-    if (!isOver(run)) return { actions: [] };
-    const retryAt = (run.ended ?? now).getTime() + backoff(new Date(due), run.ended ?? now);
-    if (now.getTime() < retryAt) return { actions: [], requeueAfter: retryAt - now.getTime() };
+  const stuck = (failure: Failure) => stuckStatus(status, failure, now);
+  if (run !== undefined && !isOver(run) && run.state !== 'gone') {
+    const holdUp = holdUpOf(run, now);
+    const told = holdUp === undefined ? {} : { status: stuck(holdUp) };
+    return { actions: [], ...told, ...(run.started ? {} : { requeueAfter: POD_PATIENCE }) };
   }
-  return { actions: dropIt(facts, (run?.attempt ?? 0) + 1) };
+  const last = run === undefined || run.state === 'gone' ? undefined : run;
+  const told = last === undefined ? {} : { status: stuck(whyNot(last, result, metadata.namespace)) };
+  const ended = last?.ended ?? now;
+  const retryAt = last === undefined ? 0 : ended.getTime() + backoff(new Date(due), ended);
+  if (now.getTime() < retryAt) return { actions: [], ...told, requeueAfter: retryAt - now.getTime() };
+  return { actions: dropIt(facts, (run?.attempt ?? 0) + 1), ...told, statusOnFailure: stuck };
+}
+
+/** Why an attempt that is over did not drop it. */
+function whyNot(run: RunFacts, result: CleanupResult | undefined, namespace: string): Failure {
+  if (run.report !== undefined && !run.report.ok) return run.report.failure;
+  if (result === undefined) return runnerLost(run, namespace);
+  const { previousDatabase, previousDatabases = [] } = result;
+  const left = previousDatabase === undefined ? previousDatabases : [previousDatabase];
+  return { reason: 'PreviousLeft', message: `still there: ${left.join(', ')}` };
+}
+
+const DROP = 'PreviousDropped';
+
+/** It takes up room for as long as nobody knows. Tried again all the same. */
+function stuckStatus(status: RestoreStatus, failure: Failure, now: Date): RestoreStatus {
+  const { reason, message } = said(failure);
+  const whole = `keepPrevious is over, and the replaced database could not be dropped: ${message}`;
+  const report = { type: DROP, status: 'False', reason, message: whole } as const;
+  const { conditions = [], observedGeneration = 0 } = status;
+  return {
+    ...status,
+    conditions: [...withoutDrop(conditions), ...summarise(conditions, [report], observedGeneration, now)],
+  };
+}
+
+function withoutDrop(conditions: readonly Condition[]): Condition[] {
+  return conditions.filter(({ type }) => type !== DROP);
 }
 
 function isGone({ previousDatabase, previousDatabases = [] }: CleanupResult): boolean {
@@ -47,7 +82,7 @@ function isGone({ previousDatabase, previousDatabases = [] }: CleanupResult): bo
 const DROPPED = 'keepPrevious is over: the replaced database was dropped';
 
 function gone(status: RestoreStatus, reason: string, note: string): Decision<RestoreStatus> {
-  const { previousDatabase: _, previousDatabases: __, ...rest } = status;
+  const { previousDatabase: _, previousDatabases: __, conditions = [], ...rest } = status;
   return {
     actions: [
       {
@@ -57,7 +92,7 @@ function gone(status: RestoreStatus, reason: string, note: string): Decision<Res
         note,
       },
     ],
-    status: rest,
+    status: { ...rest, conditions: withoutDrop(conditions) },
   };
 }
 

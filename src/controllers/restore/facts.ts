@@ -3,8 +3,9 @@ import type { Backup } from '../../api/backup.ts';
 import type { BackupStore } from '../../api/backup-store.ts';
 import { isTrue } from '../../api/conditions.ts';
 import { FORMER_LOAD, jobName } from '../../api/names.ts';
-import type { Restore, RestoreStatus } from '../../api/restore.ts';
+import type { Restore, RestoreStatus, Workload } from '../../api/restore.ts';
 import type { ServerAccess } from '../../api/task.ts';
+import { groupOf } from '../../api/workloads.ts';
 import { parseDuration } from '../../lib/duration.ts';
 import type { Failure } from '../../lib/errors.ts';
 import type { Holder, LeaseFacts } from '../leases.ts';
@@ -76,8 +77,21 @@ export function lateJobName(facts: RestoreFacts): string {
 
 /** Whether a name is that of a Job that works on the target, whichever attempt. */
 export function isLateJob(restore: Restore, name: string | undefined): boolean {
+  return isJobOf(restore, [...LATE, FORMER_LOAD], name);
+}
+
+function isJobOf(restore: Restore, purposes: readonly string[], name: string | undefined): boolean {
   const attempt = Number(name?.split('-').at(-1));
-  return [...LATE, FORMER_LOAD].some((purpose) => name === jobName(restore.metadata, purpose, attempt));
+  return purposes.some((purpose) => name === jobName(restore.metadata, purpose, attempt));
+}
+
+/** Whether the run that touches what is live was begun and has not told what it came to: then only the server knows. */
+export function mayBeLive({ restore, runs }: RestoreFacts): boolean {
+  const touching = restore.status?.plan?.inPlace === true ? 'load' : 'swap';
+  const run = newest(runs, touching);
+  return run === undefined
+    ? isJobOf(restore, [touching, FORMER_LOAD], restore.status?.jobName)
+    : run.report === undefined;
 }
 
 /** Whether loading was ever begun, as far as the world or our own note tells: a scratch database may be there. */
@@ -114,4 +128,16 @@ export function takenWorkloads({
 export function keepsScratch({ spec, status, metadata }: Restore): boolean {
   const broken = status?.checks?.some(({ passed }) => !passed) === true;
   return broken && spec.keepScratch === true && metadata.deletionTimestamp === undefined;
+}
+
+export type ScaledWorkload = NonNullable<RestoreStatus['scaledWorkloads']>[number];
+
+/** What our status remembers of a workload. An entry without a group is one that an earlier operator wrote. */
+export function notedWorkload({ status }: Restore, workload: Workload): ScaledWorkload | undefined {
+  return status?.scaledWorkloads?.find(
+    ({ apiVersion, kind, name }) =>
+      kind === workload.kind &&
+      name === workload.name &&
+      (apiVersion === undefined || groupOf({ apiVersion }) === groupOf(workload)),
+  );
 }

@@ -8,7 +8,6 @@ import { selectionOf } from '../../api/postgresql-selection.ts';
 import { isDrill, type Restore } from '../../api/restore.ts';
 import type {
   CheckTask,
-  LoadTask,
   PlanResult,
   PlanTask,
   RestoreBase,
@@ -27,7 +26,7 @@ import { keepsScratch, type RestoreFacts } from './facts.ts';
 import { accessOfNoted } from './noted-target.ts';
 import { asksForDatabase, targetOf } from './source.ts';
 import { specHashOf } from './spec-hash.ts';
-import type { ArchiveNeeds, Loaded, Needs, UndoNeeds } from './state.ts';
+import type { ArchiveNeeds, Loaded, LoadedTask, Needs, UndoNeeds } from './state.ts';
 
 /** A look at archive and target takes seconds; the rest is the time that an image may need to arrive. */
 const PLAN_DEADLINE_SECONDS = 600;
@@ -65,7 +64,7 @@ export function catalogJob(
 export function planJob(facts: RestoreFacts, needs: Needs, attempt: number): NewJob {
   if ('undone' in needs) {
     const task = { command: 'plan', ...undoBase(facts, needs) } as const;
-    return undoJob(facts, 'plan', attempt, task, PLAN_DEADLINE_SECONDS);
+    return targetJob(facts, 'plan', attempt, task, PLAN_DEADLINE_SECONDS);
   }
   const task = { command: 'plan', ...baseOf(facts, needs), ...judgedBy(facts) } as const;
   return jobOf(facts, 'plan', attempt, task, needs, PLAN_DEADLINE_SECONDS);
@@ -88,31 +87,43 @@ export function loadJob(
   { inPlace = false }: Pick<PlanResult, 'inPlace'>,
   now: Date,
 ): NewJob {
-  const seconds = facts.restore.spec.activeDeadlineSeconds ?? 86_400;
+  const seconds = loadSeconds(facts.restore);
   const notAfter = new Date(now.getTime() + seconds * 1000).toISOString();
   const task = { command: 'load', ...baseOf(facts, needs), notAfter, inPlace } as const;
   return jobOf(facts, 'load', 1, task, needs, seconds + BEYOND_FENCE_SECONDS);
 }
 
 /** From what the load was told, so that nothing that changes meanwhile makes them work on something else. */
-export function checkJob(facts: RestoreFacts, loaded: LoadTask, attempt: number, now: Date): NewJob {
+export function checkJob(facts: RestoreFacts, loaded: LoadedTask, attempt: number, now: Date): NewJob {
   const { checks = [] } = facts.restore.spec;
   return lateJob(facts, 'check', attempt, { ...loaded, command: 'check', checks }, now);
 }
 
 export function swapJob(facts: RestoreFacts, loaded: Loaded, attempt: number, now: Date): NewJob {
   const dropPrevious = parseDuration(facts.restore.spec.keepPrevious ?? '24h') === 0;
-  if (!('undone' in loaded)) return lateJob(facts, 'swap', attempt, { ...loaded, command: 'swap', dropPrevious }, now);
+  if (!('undone' in loaded)) {
+    const ends = Math.min(Date.parse(loaded.notAfter), now.getTime() + SWAP_SECONDS * 1000);
+    const task = { ...loaded, command: 'swap', notAfter: new Date(ends).toISOString(), dropPrevious } as const;
+    return lateJob(facts, 'swap', attempt, task, now);
+  }
   const task = { ...('notAfter' in loaded ? loaded : undoTask(facts, loaded, now)), dropPrevious };
-  return undoJob(facts, 'swap', attempt, task, secondsUntilFence(task, now));
+  return targetJob(facts, 'swap', attempt, task, secondsUntilFence(task, now));
 }
 
-/** An undo loads nothing: what its swap may take is nothing but an image that has to arrive, and a server that is slow. */
-const UNDO_SECONDS = 600;
+/**
+ * What a swap may take is nothing but an image that has to arrive, and a server that is slow. An app at zero waits so long, and
+ * a little longer, for a swap whose node is lost.
+ */
+export const SWAP_SECONDS = 600;
+
+/** What everything until the swap may take. */
+export function loadSeconds({ spec }: Restore): number {
+  return spec.activeDeadlineSeconds ?? 86_400;
+}
 
 /** What the swap of an undo is told; the fence begins with its Job. */
 function undoTask(facts: RestoreFacts, needs: UndoNeeds, now: Date): Omit<UndoSwapTask, 'dropPrevious'> {
-  const seconds = Math.min(facts.restore.spec.activeDeadlineSeconds ?? UNDO_SECONDS, UNDO_SECONDS);
+  const seconds = Math.min(loadSeconds(facts.restore), SWAP_SECONDS);
   const notAfter = new Date(now.getTime() + seconds * 1000).toISOString();
   return { command: 'swap', ...undoBase(facts, needs), notAfter };
 }
@@ -129,11 +140,11 @@ function undoBase(facts: RestoreFacts, { undone, target }: UndoNeeds): UndoBase 
 }
 
 /** No store and no key: the pod is given the Secrets of the database alone. */
-function undoJob(
+function targetJob(
   { restore, settings }: RestoreFacts,
-  purpose: 'plan' | 'swap',
+  purpose: 'plan' | 'check' | 'swap',
   attempt: number,
-  task: UndoPlanTask | UndoSwapTask,
+  task: UndoPlanTask | UndoSwapTask | CheckTask | SwapTask,
   activeDeadlineSeconds: number,
 ): NewJob {
   return runnerJob({
@@ -154,7 +165,10 @@ function lateJob(
   task: CheckTask | SwapTask,
   now: Date,
 ): NewJob {
-  return jobOf(facts, purpose, attempt, task, task, secondsUntilFence(task, now));
+  const seconds = secondsUntilFence(task, now);
+  return task.noted === undefined
+    ? jobOf(facts, purpose, attempt, task, task, seconds)
+    : targetJob(facts, purpose, attempt, task, seconds);
 }
 
 function secondsUntilFence({ notAfter }: { readonly notAfter: string }, now: Date): number {

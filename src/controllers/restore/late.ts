@@ -5,7 +5,7 @@
 import type { Restore } from '../../api/restore.ts';
 import type { CheckOutcome } from '../../api/task.ts';
 import type { Failure } from '../../lib/errors.ts';
-import { holdUpOf, isOver, type RunFacts, resultOf } from '../run-facts.ts';
+import { isOver, neverStarted, type RunFacts, resultOf, runnerLost, strandedOf } from '../run-facts.ts';
 import { retryTime } from '../waiting.ts';
 import { contestFailure, startedAgain } from './contest.ts';
 import { fenceOf, loadRunOf, type RestoreFacts } from './facts.ts';
@@ -29,7 +29,11 @@ const AT_WORK = { load: 'loading', check: 'checking', swap: 'swapping' } as cons
 
 /** Why a run at work is given up. */
 function failedAtWork(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState | undefined {
-  const failure = contest(facts, run) ?? notStarted(run, now) ?? (isFencedOff(run, now) ? TOO_LATE : undefined);
+  const failure =
+    contest(facts, run) ??
+    notStarted(run, facts.restore.metadata.namespace, now) ??
+    strandedOf(run, now) ??
+    (isFencedOff(run, now) ? TOO_LATE : undefined);
   return failure === undefined ? undefined : unknown(failure);
 }
 
@@ -49,21 +53,22 @@ function isFencedOff(run: RunFacts, now: Date): boolean {
 
 function afterLoad(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState {
   const result = resultOf(run, 'load');
-  if (result === undefined) return concludedWithout(run);
+  if (result === undefined) return concludedWithout(facts, run);
   if (result.live !== undefined) return { state: 'concluded', outcome: { result: 'Restored' } };
   // The load Job may be gone before the swap Job is there, with its pod: then loading starts over, into a new scratch database.
-  if (run.task?.command !== 'load') return unknown(RUNNER_LOST);
+  if (run.task?.command !== 'load') return unknown(runnerLost(run, facts.restore.metadata.namespace));
+  const loaded = { ...run.task, ...(result.noted === undefined ? {} : { noted: result.noted }) };
   const { checks = [] } = facts.restore.spec;
   return checks.length > 0
-    ? (failedAtWork(facts, run, now) ?? { state: 'checkable', loaded: run.task, attempt: 1 })
-    : gate(facts, run, run.task, 1, now);
+    ? (failedAtWork(facts, run, now) ?? { state: 'checkable', loaded, attempt: 1 })
+    : gate(facts, run, loaded, 1, now);
 }
 
 function afterCheck(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState {
   const loaded = loadTaskOf(run);
-  if (loaded === undefined) return unknown(RUNNER_LOST);
+  if (loaded === undefined) return unknown(runnerLost(run, facts.restore.metadata.namespace));
   const result = resultOf(run, 'check');
-  if (result === undefined) return repeat(facts, run, loaded, now) ?? concludedWithout(run);
+  if (result === undefined) return repeat(facts, run, loaded, now) ?? concludedWithout(facts, run);
   const broken = result.checks.filter(({ passed }) => !passed);
   if (broken.length > 0) return failed(checkFailed(facts.restore, broken));
   return gate(facts, run, loaded, 1, now);
@@ -71,8 +76,15 @@ function afterCheck(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState
 
 function afterSwap(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState {
   if (resultOf(run, 'swap') !== undefined) return { state: 'concluded', outcome: { result: 'Restored' } };
-  const loaded = loadTaskOf(run);
-  return (loaded === undefined ? undefined : repeat(facts, run, loaded, now)) ?? concludedWithout(run);
+  const loaded = withTimeOfLoad(facts, loadTaskOf(run));
+  return (loaded === undefined ? undefined : repeat(facts, run, loaded, now)) ?? concludedWithout(facts, run);
+}
+
+/** The time of a swap is its own, and that of the next attempt is as well. */
+function withTimeOfLoad(facts: RestoreFacts, loaded: Loaded | undefined): Loaded | undefined {
+  const load = loadRunOf(facts)?.task;
+  if (loaded === undefined || load?.command !== 'load') return loaded;
+  return { ...loaded, notAfter: load.notAfter };
 }
 
 /** Nothing goes live while a pod of the app runs, or after the fence. One that was started again meanwhile is waited for. */
@@ -132,16 +144,10 @@ function checkFailed(restore: Restore, broken: readonly CheckOutcome[]): Failure
 /** The app is down meanwhile, so a pod that does not start (a quota, an image, no node) is not waited for until the fence. */
 const LOAD_START_PATIENCE = 300_000;
 
-function notStarted(run: RunFacts, now: Date): Failure | undefined {
+function notStarted(run: RunFacts, namespace: string, now: Date): Failure | undefined {
   if (run.started || run.job === undefined || now.getTime() < run.job.created.getTime() + LOAD_START_PATIENCE)
     return undefined;
-  return (
-    holdUpOf(run, now) ?? {
-      reason: 'PodNotStarted',
-      message: "The runner's pod was not started.",
-      hint: `kubectl describe job ${run.name} tells why.`,
-    }
-  );
+  return neverStarted(run, namespace, now);
 }
 
 const TOO_LATE: Failure = {
@@ -151,14 +157,9 @@ const TOO_LATE: Failure = {
   hint: 'Give spec.activeDeadlineSeconds a larger value in a new Restore, or look at the node of its pod.',
 };
 
-const RUNNER_LOST: Failure = {
-  reason: 'RunnerLost',
-  message: 'The runner ended without a report.',
-  hint: 'kubectl describe job tells more.',
-};
-
 /** The runner reports a failure only when nothing went live; without a report both are possible. */
-function concludedWithout({ report, trouble }: RunFacts): RestoreState {
+function concludedWithout({ restore }: RestoreFacts, run: RunFacts): RestoreState {
+  const { report } = run;
   if (report !== undefined && !report.ok) return failed(report.failure);
-  return unknown(trouble ?? RUNNER_LOST);
+  return unknown(runnerLost(run, restore.metadata.namespace));
 }

@@ -1,6 +1,7 @@
 /** What there is to restore from: looked up, for the choice in source.ts. */
 import type { Backup } from '../../api/backup.ts';
 import type { BackupKey } from '../../api/backup-key.ts';
+import type { KubeObject } from '../../api/kubernetes.ts';
 import { LABELS } from '../../api/names.ts';
 import type { Restore } from '../../api/restore.ts';
 import { KIND } from '../../kube/kinds.ts';
@@ -9,7 +10,7 @@ import { type RunFacts, runFacts } from '../run-facts.ts';
 import { isTerminal, type RestoreFacts } from './facts.ts';
 import { chooseIdentity } from './identity.ts';
 import { databaseOf } from './jobs.ts';
-import { chooseSource, type SourceChoice, uidsBeingRemoved } from './source.ts';
+import { chooseSource, type SourceChoice } from './source.ts';
 import { chooseUndo } from './undo.ts';
 
 type SourceFacts = Pick<RestoreFacts, 'source' | 'backup' | 'store' | 'target' | 'identity'>;
@@ -24,7 +25,7 @@ export async function observeSource(world: World, restore: Restore, runs: readon
   const source = chooseSource(restore, {
     backup: named,
     backups: isToBeChosen(restore) ? await world.cluster.list<Backup>(KIND.backup, { namespace }) : [],
-    removing: isToBeChosen(restore) ? uidsBeingRemoved(prunes(world, namespace)) : new Set(),
+    prunes: isTerminal(restore) ? [] : prunes(world, namespace),
     store: from.archive === undefined ? undefined : stores.backupStores.get(namespace, from.archive.storeRef.name),
     runs,
     cluster: settings.clusterName,
@@ -69,7 +70,7 @@ function targetOfEarlier(stores: World['stores'], earlier: Restore, runs: readon
   const name = earlier.status?.resolved?.backup ?? earlier.spec.from.backupRef?.name;
   const source = chooseSource(earlier, {
     backup: name === undefined ? undefined : stores.backups.get(namespace, name),
-    ...{ backups: [], removing: new Set<string>(), store: undefined, runs, cluster: '' },
+    ...{ backups: [], prunes: [], store: undefined, runs, cluster: '' },
   });
   return databaseOf({ restore: earlier, runs, source });
 }
@@ -87,9 +88,14 @@ function isPinned(source: SourceChoice, backup: Backup): boolean {
 
 /** Runs of retention in the namespace, of whichever schedule. */
 function prunes({ stores }: World, namespace: string): RunFacts[] {
-  const jobs = stores.jobs.list(namespace).filter(({ metadata }) => metadata.labels?.[LABELS.command] === 'prune');
-  const owners = new Set(jobs.flatMap(({ metadata }) => metadata.labels?.[LABELS.owner] ?? []));
+  const objects = [...stores.jobs.list(namespace), ...stores.pods.list(namespace)].filter(isOfPrune);
+  const owners = new Set(objects.flatMap(({ metadata }) => metadata.labels?.[LABELS.owner] ?? []));
   return [...owners].flatMap((uid) => runFacts(stores.jobs.ownedBy(uid), stores.pods.ownedBy(uid)));
+}
+
+/** Whether a Job or a pod is one of retention. */
+export function isOfPrune({ metadata }: KubeObject): boolean {
+  return metadata.labels?.[LABELS.command] === 'prune';
 }
 
 /** That of the Backup, while it is there; else the default one of the namespace. */

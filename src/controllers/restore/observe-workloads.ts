@@ -5,8 +5,9 @@ import type { Restore, Workload } from '../../api/restore.ts';
 import { CRON_JOBS, isCronJob, SCALABLE_ALWAYS, type ScalableKind, scalableKindOf } from '../../api/workloads.ts';
 import { isForbidden } from '../../kube/errors.ts';
 import { KIND } from '../../kube/kinds.ts';
-import type { Failure } from '../../lib/errors.ts';
+import { type Failure, messageOf } from '../../lib/errors.ts';
 import type { World } from '../controller.ts';
+import type { LeaseFacts } from '../leases.ts';
 import { nodesOf } from '../nodes.ts';
 import { observeLease } from '../observe-leases.ts';
 import type { FoundWorkload, WorkloadFacts } from './workload-facts.ts';
@@ -18,12 +19,32 @@ export async function observeWorkloads(world: World, restore: Restore): Promise<
   const workloads = (restore.spec.scaleDown?.workloads ?? []).toSorted((a, b) =>
     scaleLeaseName(a) < scaleLeaseName(b) ? -1 : 1,
   );
-  return Promise.all(workloads.map((workload) => observeWorkload(world, namespace, workload)));
+  const leased = await Promise.all(
+    workloads.map(async (workload) => ({
+      workload,
+      lease: await observeLease(world, namespace, scaleLeaseName(workload)),
+    })),
+  );
+  const isDown = leased.some(({ lease }) => lease?.holderUid === restore.metadata.uid) || isOnItsWayUp(restore);
+  return Promise.all(leased.map((each) => observeWorkload(world, namespace, each, isDown)));
 }
 
-async function observeWorkload(world: World, namespace: string, workload: Workload): Promise<WorkloadFacts> {
+function isOnItsWayUp({ status, metadata }: Restore): boolean {
+  return (
+    status?.outcome !== undefined ||
+    metadata.deletionTimestamp !== undefined ||
+    status?.scaledWorkloads?.some(({ restored }) => !restored) === true
+  );
+}
+
+/** `isDown`: an app may be at zero, and what the API server says to one workload must not keep the others there. */
+async function observeWorkload(
+  world: World,
+  namespace: string,
+  { workload, lease }: { readonly workload: Workload; readonly lease: LeaseFacts | undefined },
+  isDown: boolean,
+): Promise<WorkloadFacts> {
   const allowed = world.settings.scalableKinds ?? [];
-  const lease = await observeLease(world, namespace, scaleLeaseName(workload));
   const base = { workload, ...(lease === undefined ? {} : { lease }) };
   const resource = scalableKindOf(workload, allowed);
   if (resource === undefined) return { ...base, refused: notAllowed(workload, allowed) };
@@ -32,8 +53,9 @@ async function observeWorkload(world: World, namespace: string, workload: Worklo
     const found = await look(world, namespace, workload.name, resource);
     return { ...base, resource, ...(found === undefined ? {} : { found }) };
   } catch (error) {
-    if (!isForbidden(error)) throw error;
-    return { ...base, resource, refused: forbidden(workload, error.message) };
+    if (isForbidden(error)) return { ...base, resource, refused: forbidden(workload, error.message) };
+    if (!isDown) throw error;
+    return { ...base, resource, unseen: unreadable(workload, messageOf(error)) };
   }
 }
 
@@ -62,6 +84,14 @@ function forbidden({ kind, name }: Workload, message: string): Failure {
   };
 }
 
+function unreadable({ kind, name }: Workload, message: string): Failure {
+  return {
+    reason: 'WorkloadUnreadable',
+    message: `The API server does not tell of ${kind} "${name}": ${message}`,
+    hint: 'Asked again until it does. Where it goes on, a webhook of that kind (conversion, in its CRD) most likely does not work.',
+  };
+}
+
 async function lookAtScale(
   world: World,
   namespace: string,
@@ -72,27 +102,28 @@ async function lookAtScale(
   const scale = await cluster.getScale(resource, { namespace, name });
   if (scale === undefined) return undefined;
   const { replicas = 0 } = scale.spec;
-  const labelSelector = scale.status.selector ?? '';
+  const { selector: labelSelector = '', replicas: left = 0 } = scale.status;
   const pods = labelSelector === '' ? [] : await cluster.list<Pod>(KIND.pod, { namespace, labelSelector });
   // A scale has no managed fields. At zero nobody asks who wrote that.
-  const whole = replicas === 0 ? undefined : await asFarAsAllowed(cluster.get(resource, { namespace, name }));
+  const whole = replicas === 0 ? undefined : await asFarAsTold(cluster.get(resource, { namespace, name }));
   return {
     uid: scale.metadata.uid,
     resourceVersion: scale.metadata.resourceVersion,
     replicas,
     pods: living(pods),
+    ...(labelSelector === '' ? { nameless: true } : {}),
+    left,
     nodes: nodesOf(pods),
     writers: writersOf(whole?.metadata.managedFields, ['spec', 'replicas']),
   };
 }
 
 /** To know who wrote the count is good; without it an app is taken down and brought back all the same. */
-async function asFarAsAllowed<T>(asked: Promise<T>): Promise<T | undefined> {
+async function asFarAsTold<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;
-  } catch (error) {
-    if (isForbidden(error)) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 }
 

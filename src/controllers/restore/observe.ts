@@ -6,7 +6,7 @@ import { observeDatabaseLock, observeOwnLock } from '../observe-leases.ts';
 import { observeRuns } from '../observe-runs.ts';
 import { decide } from './decide.ts';
 import { isTerminal, type RestoreFacts } from './facts.ts';
-import { observeSource } from './observe-source.ts';
+import { isOfPrune, observeSource } from './observe-source.ts';
 import { observeWorkloads } from './observe-workloads.ts';
 import { undoConcerns, undoneName } from './undo.ts';
 
@@ -35,12 +35,12 @@ export const restoreController: Controller<Restore, RestoreFacts, RestoreStatus>
 
   decide,
 
-  /** A restore that waits looks again when something of its namespace changes, or when a lock is freed. */
+  /** A restore that waits looks again when something of its namespace changes, retention included, or when a lock is freed. */
   concerns(changed, stores) {
     if (changed.kind === 'Restore')
       return undoConcerns(changed as Restore, stores.restores.list(changed.metadata.namespace));
     const kinds = ['Backup', 'BackupStore', 'BackupKey'];
-    if (changed.kind !== 'Lease' && !kinds.includes(changed.kind)) return [];
+    if (changed.kind !== 'Lease' && !kinds.includes(changed.kind) && !isOfPrune(changed)) return [];
     return stores.restores
       .list()
       .filter((restore) => !isTerminal(restore))

@@ -2,7 +2,7 @@
 import type { RestoreSpec } from '../../api/restore.ts';
 import type { PlanResult } from '../../api/task.ts';
 import type { Failure } from '../../lib/errors.ts';
-import { holdUpOf, type RunFacts } from '../run-facts.ts';
+import { neverStarted, type RunFacts } from '../run-facts.ts';
 import { oneAfterTheOther } from '../waiting.ts';
 import { type RestoreFacts, startDeadlineOf } from './facts.ts';
 import type { RestoreState } from './state.ts';
@@ -38,10 +38,6 @@ export function refusalOf(refusals: readonly Failure[]): Failure | undefined {
 
 export function startIsOverdue(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState | undefined {
   if (run.started || now < startDeadlineOf(facts)) return undefined;
-  const failure = holdUpOf(run, now) ?? {
-    reason: 'PodNotStarted',
-    message: "The runner's pod was not started.",
-    hint: `kubectl describe job ${run.name} tells why.`,
-  };
+  const failure = neverStarted(run, facts.restore.metadata.namespace, now);
   return { state: 'concluded', outcome: { result: 'Failed', failure } };
 }

@@ -25,50 +25,68 @@ export type SafetyFacts = Pick<RestoreFacts, 'restore' | 'source' | 'backup' | '
 
 /** Whether what is live may be replaced. */
 export type Safety =
-  /** There is nothing to save, or somebody takes it on himself that nothing is saved. */
+  /** There is nothing to save. */
   | { readonly safety: 'needless' }
+  /** Somebody takes it on that nothing is saved; `refusal` is what it would have come to. */
+  | { readonly safety: 'forced'; readonly refusal: Failure }
   | { readonly safety: 'savable'; readonly backup: NewBackup; readonly until: Date }
   | { readonly safety: 'saving'; readonly backup: Backup; readonly until: Date }
   | { readonly safety: 'saved' }
   | { readonly safety: 'refused'; readonly failure: Failure };
 
-/** `planned`: when the look at the target came to its end. */
+/**
+ * `planned`: when the look at the target came to its end. What was once taken on stays so: a Backup that could be made
+ * after all, when the app is down, is of no use to anybody.
+ */
 export function safetyOf(facts: SafetyFacts, plan: PlanResult, planned: Date, now: Date): Safety {
+  const before = forcedSafety(facts);
+  if (before !== undefined) return { safety: 'forced', refusal: before };
   const found = judged(facts, plan, planned, now);
-  return found.safety === 'refused' && isForced('SafetyBackup', facts.restore.spec.force)
-    ? { safety: 'needless' }
-    : found;
+  if (found.safety !== 'unsaved') return found;
+  return isForced(REFUSAL, facts.restore.spec.force)
+    ? { safety: 'forced', refusal: unsaved(found.cause) }
+    : refused(found.cause);
 }
 
-function judged(facts: SafetyFacts, plan: PlanResult, planned: Date, now: Date): Safety {
+type Judgement =
+  | Exclude<Safety, { readonly safety: 'forced' | 'refused' }>
+  | { readonly safety: 'unsaved'; readonly cause: Failure };
+
+function judged(facts: SafetyFacts, plan: PlanResult, planned: Date, now: Date): Judgement {
   const { restore, safetyBackup: found } = facts;
   const wanted = isWanted(restore) && hasContent(plan) ? safetyBackupOf(facts) : undefined;
   if (wanted === undefined) return { safety: 'needless' };
   const noted = restore.status?.safetyBackup;
   // Whoever deletes it from here on has had it.
   if (noted?.time !== undefined) return { safety: 'saved' };
-  if (noted !== undefined && noted.uid !== found?.metadata.uid) return refused(GONE);
+  if (noted !== undefined && noted.uid !== found?.metadata.uid) return { safety: 'unsaved', cause: GONE };
   if (found === undefined) {
     const until = new Date(planned.getTime() + parseDuration(START_DEADLINE));
     // An operator that was away for longer has not tried yet.
     const tried = restore.status?.phase === 'SafetyBackup' ? restore.status.failure : undefined;
-    return tried === undefined || now < until ? { safety: 'savable', backup: wanted, until } : refused(tried);
+    return tried === undefined || now < until
+      ? { safety: 'savable', backup: wanted, until }
+      : { safety: 'unsaved', cause: tried };
   }
   // Noted by its UID it is ours, whatever became of the Backup whose key it took.
   const isKnown = noted !== undefined || isOurs(found, wanted);
-  return isKnown ? progressOf(found, now) : refused(somebodyElses(found));
+  return isKnown ? progressOf(found, now) : { safety: 'unsaved', cause: somebodyElses(found) };
 }
 
-function progressOf(found: Backup, now: Date): Safety {
+function progressOf(found: Backup, now: Date): Judgement {
   const { status, metadata, spec } = found;
   if (isTrue(status?.conditions, 'Complete')) return { safety: 'saved' };
-  if (isTrue(status?.conditions, 'Failed')) return refused(status?.failure ?? UNSAID);
+  if (isTrue(status?.conditions, 'Failed')) return { safety: 'unsaved', cause: status?.failure ?? UNSAID };
   const seconds = spec.activeDeadlineSeconds ?? LOAD_SECONDS;
   const until = new Date(
     Date.parse(metadata.creationTimestamp) + parseDuration(START_DEADLINE) + seconds * 1000 + GRACE,
   );
-  return now < until ? { safety: 'saving', backup: found, until } : refused(status?.failure ?? TOO_SLOW);
+  return now < until
+    ? { safety: 'saving', backup: found, until }
+    : { safety: 'unsaved', cause: status?.failure ?? TOO_SLOW };
 }
+
+const REFUSAL = 'SafetyBackup';
 
 const GONE: Failure = { reason: 'BackupDeleted', message: 'Somebody deleted it before it was Complete.' };
 const UNSAID: Failure = { reason: 'Failed', message: 'It does not say why.' };
@@ -86,7 +104,7 @@ function refused({ reason, message, hint }: Failure): Safety {
   const without =
     'To go on without, make a Restore with force: [SafetyBackup]: what is live now is then kept as the previous database only, for as long as keepPrevious says.';
   const failure: Failure = {
-    reason: 'SafetyBackup',
+    reason: REFUSAL,
     message: `The database as it is now could not be saved, so nothing was touched. ${reason}: ${message}`,
     hint: hint === undefined ? without : `${hint} Then make a new Restore. ${without}`,
   };
@@ -102,26 +120,31 @@ function hasContent({ databaseExists, objects }: PlanResult): boolean {
   return databaseExists && objects > 0;
 }
 
-/** The refusal that `force: [SafetyBackup]` takes on, once it has come to that. */
-export function forcedSafety({
-  restore,
-  safetyBackup: found,
-}: Pick<SafetyFacts, 'restore' | 'safetyBackup'>): readonly Failure[] {
-  if (!isForced('SafetyBackup', restore.spec.force) || !isTrue(found?.status?.conditions, 'Failed')) return [];
-  const { reason, message } = found?.status?.failure ?? UNSAID;
-  return [{ reason: 'SafetyBackup', message: `The database as it is now could not be saved. ${reason}: ${message}` }];
+function unsaved({ reason, message }: Failure): Failure {
+  return { reason: REFUSAL, message: `The database as it is now could not be saved. ${reason}: ${message}` };
+}
+
+/** What `force: [SafetyBackup]` has taken on, as the plan in the status says: it is written there before anything is touched. */
+export function forcedSafety({ restore }: Pick<SafetyFacts, 'restore'>): Failure | undefined {
+  const { refusals = [] } = restore.status?.plan ?? {};
+  const noted = refusals.find(({ reason, forced }) => reason === REFUSAL && forced);
+  return noted === undefined ? undefined : { reason: noted.reason, message: noted.message };
 }
 
 /** What the plan says about it, in a sentence. An undo says nothing: what it replaces is what it can bring back. */
-export function safetyNotes(facts: SafetyFacts, plan: PlanResult): readonly string[] {
-  const { restore, source, safetyBackup: found } = facts;
+export function safetyNotes(
+  { restore, source }: Pick<SafetyFacts, 'restore' | 'source'>,
+  plan: PlanResult,
+  forced: Failure | undefined,
+): readonly string[] {
   if (!isWanted(restore) || source.choice !== 'pinned') return [];
   if (!plan.databaseExists) return ['nothing is saved beforehand: there is no live database'];
   if (!hasContent(plan)) return ['nothing is saved beforehand: the live database is empty'];
-  const name = safetyBackupName(restore.metadata);
-  if (isForced('SafetyBackup', restore.spec.force) && isTrue(found?.status?.conditions, 'Failed'))
-    return [`what is live now is not saved: Backup ${name} failed, and force: [SafetyBackup] goes on without`];
-  return [`what is live now is saved first, as Backup ${name}`];
+  if (forced !== undefined)
+    return [`there is no safety backup, and force: [SafetyBackup] goes on without: ${forced.message}`];
+  // It is named after its Restore, and what was tried is done by another one.
+  if (restore.spec.dryRun === true) return ['what is live now is saved first, as a Backup of its own'];
+  return [`what is live now is saved first, as Backup ${safetyBackupName(restore.metadata)}`];
 }
 
 /** What the status keeps of it: the UID is what lets the Backup work under the lock of this restore. */
@@ -130,7 +153,8 @@ export function notedSafetyBackup({
   safetyBackup: found,
 }: Pick<SafetyFacts, 'restore' | 'safetyBackup'>): Pick<RestoreStatus, 'safetyBackup'> {
   const noted = restore.status?.safetyBackup;
-  if (found === undefined || noted?.time !== undefined) return {};
+  // One that comes to its end when nobody waits for it any more is of an unknown moment.
+  if (found === undefined || noted?.time !== undefined || forcedSafety({ restore }) !== undefined) return {};
   const { name, uid, labels } = found.metadata;
   if (labels?.[LABELS.owner] !== restore.metadata.uid || (noted !== undefined && noted.uid !== uid)) return {};
   const time = isTrue(found.status?.conditions, 'Complete') ? found.status?.completionTime : undefined;

@@ -20,22 +20,29 @@ import type { Action } from '../action.ts';
 import { claimOn, countAnnotation, type LeaseFacts, releaseOf, scaleLease } from '../leases.ts';
 import type { RunFacts } from '../run-facts.ts';
 import { contestEvent, isAwake, type Scaled, writerOf } from './contest.ts';
-import { holderOf, takenWorkloads } from './facts.ts';
-import type { FoundWorkload, WorkloadFacts } from './workload-facts.ts';
+import { holderOf, notedWorkload, takenWorkloads } from './facts.ts';
+import { type FoundWorkload, unseenOf, type WorkloadFacts } from './workload-facts.ts';
 
 /** What is not at rest yet, in words; empty: the live database may be touched. */
 export function waitsFor(facts: Scaled): string[] {
   const taken = takenWorkloads(facts);
-  return facts.workloads.flatMap(({ workload, found, refused }) => {
-    if (refused !== undefined) return [`${workloadTitle(workload)} to be looked at: ${refused.message}`];
+  return facts.workloads.flatMap((each) => {
+    const { workload, found } = each;
+    const unseen = unseenOf(each);
+    if (unseen !== undefined) return [`${workloadTitle(workload)} to be looked at: ${unseen.message}`];
     const lease = taken.find((other) => other.workload === workload)?.lease;
     if (found !== undefined && (lease?.atZero === undefined || found.replicas > 0))
       return [`${workloadTitle(workload)} to be ${isCronJob(workload) ? 'suspended' : 'scaled down'}`];
-    return [
-      ...(found?.jobs ?? []).map((job) => `Job ${job} to end`),
-      ...(found?.pods ?? []).map((pod) => `pod ${pod} to be gone`),
-    ];
+    return [...(found?.jobs ?? []).map((job) => `Job ${job} to end`), ...podsToGo(workload, found)];
   });
+}
+
+/** Its controller may know of one that we do not see: a selector is not always that of all its pods. */
+function podsToGo(workload: Workload, found: FoundWorkload | undefined): string[] {
+  const { pods = [], left = 0, nameless } = found ?? {};
+  if (nameless === true) return [`the scale of ${workloadTitle(workload)} to tell the selector of its pods`];
+  if (pods.length === 0 && left > 0) return [`${workloadTitle(workload)} to have no replica (${left} of them left)`];
+  return pods.map((pod) => `pod ${pod} to be gone`);
 }
 
 /** Takes to zero what is not there, for the first time or again. Empty once every count is zero and noted so. */
@@ -69,8 +76,7 @@ function claimed(facts: Scaled, { workload, resource }: WorkloadFacts, found: Fo
 
 /** Somebody removed the Lease of a workload that we have at zero: our status still has the count. */
 function lostCount({ restore }: Scaled, workload: Workload): number {
-  const { kind, name } = workload;
-  const entry = restore.status?.scaledWorkloads?.find((each) => each.kind === kind && each.name === name);
+  const entry = notedWorkload(restore, workload);
   return entry === undefined || entry.restored ? 0 : entry.replicas;
 }
 
@@ -145,28 +151,36 @@ export function touchesLive({ status }: Restore, { purpose }: RunFacts): boolean
 }
 
 /**
- * Back to the remembered count, then the Lease goes. A count that is not zero any more is somebody's wish since, and
- * stays. A crash between the two leaves a Lease and a count that is right: the next look removes the Lease.
+ * Back to the remembered count, then the Lease goes: a row for each workload, so that one which is refused keeps no other at
+ * zero. A count that is not zero any more is somebody's wish since, and stays. The Lease goes in the same pass: who takes the
+ * app to zero right afterwards (KEDA, where it is paused) is not fought. A crash between the two leaves a Lease and a count that is right: the next look removes
+ * the Lease.
  */
-export function bringBack(facts: Scaled): { readonly actions: Action[]; readonly trouble?: Failure } {
+export function bringBack(facts: Scaled): { readonly rows: readonly Action[][]; readonly trouble?: Failure } {
   const taken = takenWorkloads(facts);
-  const actions = taken.flatMap((each): Action[] => {
+  const rows = taken.map((each): Action[] => {
     const { found, lease } = each;
     // It may be at zero: the Lease that knows its count must not go.
-    if (each.refused !== undefined) return [];
+    if (unseenOf(each) !== undefined) return [];
     const replicas = lease.replicas ?? lostCount(facts, each.workload);
     const isAsleep = found !== undefined && !isAwake(found) && replicas > 0;
     return [...(isAsleep ? scaledTo(facts, each, found, replicas) : []), releaseOf(lease)];
   });
-  const lost = facts.workloads.flatMap((each) => withoutLease(facts, each));
-  const trouble = taken.find(({ refused }) => refused !== undefined)?.refused;
-  return { actions: [...actions, ...lost], ...(trouble === undefined ? {} : { trouble }) };
+  const lost = facts.workloads.map((each) => withoutLease(facts, each));
+  const unseen = facts.workloads.filter(
+    (each) => taken.some(({ workload }) => workload === each.workload) || isLost(facts, each),
+  );
+  const trouble = unseen.flatMap((each) => unseenOf(each) ?? [])[0];
+  return { rows: [...rows, ...lost].filter((row) => row.length > 0), ...(trouble === undefined ? {} : { trouble }) };
 }
 
-/** Somebody removed the Lease and left the app at zero. */
+/** Somebody removed the Lease, and as far as our status tells the app is at zero. */
+function isLost(facts: Scaled, { lease, workload }: WorkloadFacts): boolean {
+  return lease === undefined && lostCount(facts, workload) > 0;
+}
+
 function withoutLease(facts: Scaled, each: WorkloadFacts): Action[] {
-  const { found, lease, workload } = each;
-  const replicas = lostCount(facts, workload);
-  if (lease !== undefined || found === undefined || isAwake(found) || replicas === 0) return [];
-  return scaledTo(facts, each, found, replicas);
+  const { found } = each;
+  if (!isLost(facts, each) || found === undefined || isAwake(found)) return [];
+  return scaledTo(facts, each, found, lostCount(facts, each.workload));
 }

@@ -16,6 +16,7 @@ import type { Failure } from '../../lib/errors.ts';
 import { isEarly, isNewer, isOf, isRestorable, newestAt, timeOf } from '../../policy/latest.ts';
 import { targetAccessOf } from '../access.ts';
 import { isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
+import { type Removal, removalOf, uidsBeingRemoved } from './removal.ts';
 
 /** What a restore goes by, once its archive is pinned. */
 export interface Source {
@@ -42,7 +43,7 @@ export type Pin = NonNullable<RestoreStatus['resolved']>;
 export type Undoes = NonNullable<RestoreStatus['undoes']>;
 
 export type SourceChoice =
-  | { readonly choice: 'pinned'; readonly source: Source }
+  | { readonly choice: 'pinned'; readonly source: Source; readonly removal?: Removal }
   /** Pinned, and no archive: what a restore replaced. `expiring`: it is being dropped. */
   | { readonly choice: 'kept'; readonly undone: UndoneRestore; readonly expiring?: Failure }
   /** To be pinned now. `postgresql`: what the target is completed from, which is noted with the pin. */
@@ -61,8 +62,8 @@ export interface Candidates {
   readonly backup: Backup | undefined;
   /** With `latest` and before it is pinned: every Backup of the namespace, as the API server has them. */
   readonly backups: readonly Backup[];
-  /** UIDs of Backups whose archive a Job of retention is removing. */
-  readonly removing: ReadonlySet<string>;
+  /** Runs of retention in the namespace. */
+  readonly prunes: readonly RunFacts[];
   /** With `archive`: its BackupStore. */
   readonly store: BackupStore | undefined;
   /** Of this restore. */
@@ -105,7 +106,7 @@ function ofArchive({ spec, status }: Restore): PostgresqlSource | undefined {
  * The Backup may be gone, or another one of the same name: what the pin says is enough to read the archive, and what is
  * noted beside it to reach the target.
  */
-function pinned(restore: Restore, pin: Pin, { backup, cluster }: Candidates): SourceChoice {
+function pinned(restore: Restore, pin: Pin, { backup, cluster, prunes }: Candidates): SourceChoice {
   const own = backup?.metadata.uid === pin.backupUID ? backup : undefined;
   // A pin of before stores were pinned has none.
   const store = pin.store ?? backup?.spec.storeRef.name;
@@ -121,10 +122,11 @@ function pinned(restore: Restore, pin: Pin, { backup, cluster }: Candidates): So
     ...(pin.backupUID === undefined ? {} : { backupUID: pin.backupUID }),
     ...(own === undefined && backup !== undefined ? { replaced: true } : {}),
   };
-  return { choice: 'pinned', source };
+  const removal = removalOf(pin.path, prunes);
+  return { choice: 'pinned', source, ...(removal === undefined ? {} : { removal }) };
 }
 
-function theNamed(name: string, { backup }: Candidates): SourceChoice {
+function theNamed(name: string, { backup, prunes }: Candidates): SourceChoice {
   if (backup === undefined) return wait(backupNotFound(name));
   if (isLeaving(backup)) return wait({ ...backupNotFound(name), message: `Backup "${name}" is being deleted.` });
   if (isTrue(backup.status?.conditions, 'Failed')) {
@@ -135,6 +137,8 @@ function theNamed(name: string, { backup }: Candidates): SourceChoice {
     });
   }
   if (!isRestorable(backup)) return wait(notComplete(backup));
+  const found = removalOf(pathOf(backup), prunes);
+  if (found !== undefined) return found.removal === 'done' ? none(found.failure) : wait(found.failure);
   return made(backup);
 }
 
@@ -144,7 +148,8 @@ type Latest = NonNullable<Restore['spec']['from']['latest']>;
  * A Backup that is still to come is not waited for; one that is at work is, where nothing else is there yet: a schedule
  * and a restore from it may well be made in one go.
  */
-function theLatest(latest: Latest, { backups, removing }: Candidates): SourceChoice {
+function theLatest(latest: Latest, { backups, prunes }: Candidates): SourceChoice {
+  const removing = uidsBeingRemoved(prunes);
   const { name } = latest.scheduleRef;
   const children = backups.filter((backup) => isOf(backup, name) && !isLeaving(backup));
   const kept = children.filter(({ metadata }) => !removing.has(metadata.uid));
@@ -226,18 +231,6 @@ function shown(items: readonly string[]): string {
   return `${items.slice(0, NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-/** Backups whose archive is gone, or going, though they are there: a Job removes the objects first. */
-export function uidsBeingRemoved(prunes: readonly RunFacts[]): ReadonlySet<string> {
-  return new Set(
-    prunes.flatMap((run) => {
-      if (run.task?.command !== 'prune') return [];
-      const { archives } = run.task;
-      const removed = isOver(run) ? (resultOf(run, 'prune')?.removed ?? []) : archives.keys();
-      return [...removed].flatMap((index) => archives[index]?.backupUid ?? []);
-    }),
-  );
-}
-
 type ByPath = NonNullable<Restore['spec']['from']['archive']>;
 
 function theArchive(restore: Restore, { storeRef, path }: ByPath, candidates: Candidates): SourceChoice {
@@ -311,6 +304,7 @@ function notComplete({ metadata }: Backup): Failure {
   return {
     reason: 'BackupNotComplete',
     message: `Backup "${metadata.name}" is not Complete yet: only a verified archive is restored.`,
+    hint: `Wait for it, or make a new Restore from an older one: kubectl get backups -n ${metadata.namespace}`,
   };
 }
 

@@ -1,7 +1,7 @@
 /** Where a restore can stand; states.ts says where it does. */
 import type { Backup, NewBackup } from '../../api/backup.ts';
 import type { BackupStore } from '../../api/backup-store.ts';
-import type { ExamineResult, LoadTask, PlanResult, ServerAccess, UndoSwapTask } from '../../api/task.ts';
+import type { ExamineResult, LoadTask, PlanResult, ServerAccess, SwapTask, UndoSwapTask } from '../../api/task.ts';
 import type { UndoneRestore } from '../../api/undone.ts';
 import type { Failure } from '../../lib/errors.ts';
 import type { RunFacts } from '../run-facts.ts';
@@ -24,6 +24,7 @@ import type { Pin, Source, Undoes } from './source.ts';
  * - `planning`: the look is under way; way out: its Job's deadline.
  * - `savable`: the plan has no refusal, and something live is replaced; a Backup of it has to be made. Way out: ten minutes.
  * - `saving`: that Backup is not Complete yet. Way out: its own deadlines.
+ * - `unsaved`: that Backup could not be had, and `force` goes on without. It has to be written down before anything is touched.
  * - `quiescing`: nothing is left to save; workloads go to zero. Way out: `scaleDown.timeout`.
  * - `loadable`: no pod is left. Loading can start.
  * - `loading`: the runner loads beside what is live. Way out: the fence.
@@ -50,10 +51,11 @@ export type RestoreState =
   | { readonly state: 'planning'; readonly run: RunFacts }
   | { readonly state: 'savable'; readonly plan: PlanResult; readonly backup: NewBackup; readonly until: Date }
   | { readonly state: 'saving'; readonly plan: PlanResult; readonly backup: Backup; readonly until: Date }
+  | { readonly state: 'unsaved'; readonly plan: PlanResult; readonly refusal: Failure }
   | { readonly state: 'quiescing'; readonly plan?: PlanResult | undefined; readonly waitsFor: readonly string[] }
   | { readonly state: 'loadable'; readonly plan: PlanResult; readonly needs: ArchiveNeeds }
   | { readonly state: 'loading' | 'checking' | 'swapping'; readonly run: RunFacts }
-  | { readonly state: 'checkable'; readonly loaded: LoadTask; readonly attempt: number }
+  | { readonly state: 'checkable'; readonly loaded: LoadedTask; readonly attempt: number }
   | { readonly state: 'swappable'; readonly loaded: Loaded; readonly attempt: number; readonly plan?: PlanResult }
   /** The last attempt may be repeated, but not yet. */
   | {
@@ -66,8 +68,11 @@ export type RestoreState =
 /** An outcome before it is written down. */
 export type Conclusion = Omit<Outcome, 'time'>;
 
+/** What the load was told, and what it noted. */
+export type LoadedTask = LoadTask & Pick<SwapTask, 'noted'>;
+
 /** What the swap goes by: what the load was told; of an undo, which loads nothing, what an earlier attempt was told, if there was one. */
-export type Loaded = LoadTask | Omit<UndoSwapTask, 'dropPrevious'> | UndoNeeds;
+export type Loaded = LoadedTask | Omit<UndoSwapTask, 'dropPrevious'> | UndoNeeds;
 
 /** What a Job of a restore is made from. */
 export type Needs = ArchiveNeeds | UndoNeeds;

@@ -5,14 +5,15 @@ import type { PlanResult } from '../../api/task.ts';
 import { formatDuration, parseDuration } from '../../lib/duration.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { claimOn } from '../leases.ts';
-import { isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
+import { isOver, newest, type RunFacts, resultOf, runnerLost } from '../run-facts.ts';
 import { databaseBusy, retryTime } from '../waiting.ts';
 import { contestFailure, workloadRefusals } from './contest.ts';
 import { drillState } from './drill.ts';
 import { holderOf, isTerminal, lateRunsOf, type RestoreFacts, startDeadlineOf, takenWorkloads } from './facts.ts';
 import { lateState } from './late.ts';
 import { checksInPlace, refusalOf, startIsOverdue } from './refusal.ts';
-import { safetyOf } from './safety.ts';
+import type { Removal } from './removal.ts';
+import { forcedSafety, safetyOf } from './safety.ts';
 import { quiesceIsOverdue, waitsFor } from './scaling.ts';
 import { asksForDatabase, type SourceChoice } from './source.ts';
 import type { Needs, RestoreState } from './state.ts';
@@ -43,6 +44,9 @@ function planState(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState 
     ...refusedWorkloads(facts),
   ]);
   if (refusal !== undefined) return { state: 'concluded', outcome: { result: 'Failed', failure: refusal } };
+  // Looked at until loading begins: see removal.ts.
+  const removal = removalIn(facts);
+  if (removal !== undefined) return { state: 'concluded', outcome: { result: 'Failed', failure: removal.failure } };
   if (spec.dryRun === true) return { state: 'concluded', outcome: { result: 'DryRun' } };
   return safetyState(facts, plan, run.ended ?? now, now) ?? quiesceState(facts, plan, now);
 }
@@ -57,8 +61,13 @@ function safetyState(facts: RestoreFacts, plan: PlanResult, planned: Date, now: 
       return { state: 'saving', plan, backup: found.backup, until: found.until };
     case 'refused':
       return { state: 'concluded', outcome: { result: 'Failed', failure: found.failure } };
-    default:
+    case 'forced':
+      return forcedSafety(facts) === undefined ? { state: 'unsaved', plan, refusal: found.refusal } : undefined;
+    case 'needless':
+    case 'saved':
       return undefined;
+    default:
+      return found satisfies never;
   }
 }
 
@@ -76,7 +85,9 @@ function refusedWorkloads(facts: RestoreFacts): Failure[] {
 
 /** Why no look at the archive starts, in order; the first that applies wins. */
 const RULES: readonly ((facts: RestoreFacts) => Failure | undefined)[] = [
-  // The archive must be within reach…
+  // The archive must be there…
+  archiveIsLeaving,
+  // …and within reach…
   storeIsMissing,
   // …of somebody who can open it…
   identityIsMissing,
@@ -104,6 +115,8 @@ function beforePlan(facts: RestoreFacts, last: RunFacts | undefined, now: Date):
     case 'made':
       return { state: 'unpinned', pin: source.pin };
     case 'pinned':
+      if (source.removal?.removal === 'done')
+        return { state: 'concluded', outcome: { result: 'Failed', failure: source.removal.failure } };
       return isDrill(facts.restore) ? beforeDrill(facts, last, now) : pinnedState(facts, RULES, last, now);
     case 'kept':
       return pinnedState(facts, UNDO_RULES, last, now);
@@ -130,7 +143,7 @@ function pinnedState(facts: RestoreFacts, rules: typeof RULES, last: RunFacts | 
 /** Without a target there is nothing to be found, and nothing to be locked. */
 function beforeDrill(facts: RestoreFacts, last: RunFacts | undefined, now: Date): RestoreState {
   const { source, store, identity } = facts;
-  const missing = storeIsMissing(facts) ?? identityIsMissing(facts);
+  const missing = archiveIsLeaving(facts) ?? storeIsMissing(facts) ?? identityIsMissing(facts);
   if (missing !== undefined || source.choice !== 'pinned' || store === undefined || 'wait' in identity)
     return waiting(facts, missing ?? { reason: 'NotReady', message: 'something is missing' }, now);
   return beforeAttempt(facts, last, now) ?? { state: 'examinable', needs: { source: source.source, store, identity } };
@@ -144,7 +157,7 @@ function waiting(facts: RestoreFacts, failure: Failure, now: Date): RestoreState
 /** After an attempt that ended with nothing touched: whether it is too late for the next one, or too early. */
 function beforeAttempt(facts: RestoreFacts, last: RunFacts | undefined, now: Date): RestoreState | undefined {
   if (last === undefined) return undefined;
-  const failure = failureOf(last);
+  const failure = failureOf(last, facts.restore.metadata.namespace);
   const retryAt = retryTime(facts.restore.status?.startTime, last);
   if (now >= startDeadlineOf(facts)) return waiting(facts, failure, now);
   return retryAt !== undefined && now < retryAt ? { state: 'waiting', failure, retryAt } : undefined;
@@ -157,15 +170,18 @@ function needsOf({ source, store, target, identity }: RestoreFacts): Needs | und
   return { source: source.source, store, target, identity };
 }
 
-function failureOf(run: RunFacts): Failure {
+function failureOf(run: RunFacts, namespace: string): Failure {
   if (run.report !== undefined && !run.report.ok) return run.report.failure;
-  return (
-    run.trouble ?? {
-      reason: 'RunnerLost',
-      message: 'The Job that looks at the archive ended without a report.',
-      hint: 'kubectl describe job tells more.',
-    }
-  );
+  return runnerLost(run, namespace);
+}
+
+function removalIn({ source }: RestoreFacts): Removal | undefined {
+  return source.choice === 'pinned' ? source.removal : undefined;
+}
+
+/** Waited for: the store may refuse, and then the archive stays. */
+function archiveIsLeaving(facts: RestoreFacts): Failure | undefined {
+  return removalIn(facts)?.failure;
 }
 
 function storeIsMissing({ store, source }: RestoreFacts): Failure | undefined {
@@ -214,6 +230,14 @@ function deadlineExceeded(facts: RestoreFacts, wait: Failure): Failure {
 
 function quiesceState(facts: RestoreFacts, plan: PlanResult, now: Date): RestoreState {
   const needs = needsOf(facts);
+  if (needs === undefined) {
+    const failure: Failure = {
+      reason: 'SourceGone',
+      message: 'The BackupStore of the archive or its key was removed after the plan, so nothing can be loaded.',
+      hint: 'Make them anew, then a new Restore.',
+    };
+    return { state: 'concluded', outcome: { result: 'Failed', failure } };
+  }
   // The last look before the app goes down: see undo.ts.
   const blocked = expiryIsUnderWay(facts) ?? quiesceIsBlocked(facts);
   if (blocked !== undefined) return { state: 'concluded', outcome: { result: 'Failed', failure: blocked } };
@@ -221,14 +245,6 @@ function quiesceState(facts: RestoreFacts, plan: PlanResult, now: Date): Restore
   if (contested !== undefined) return { state: 'concluded', outcome: { result: 'Failed', failure: contested } };
   const waits = waitsFor(facts);
   if (waits.length > 0) return quiesceIsOverdue(facts, waits, now) ?? { state: 'quiescing', plan, waitsFor: waits };
-  if (needs === undefined) {
-    const failure: Failure = {
-      reason: 'SourceGone',
-      message: 'The BackupStore of the archive or its key was removed while the app was being scaled down.',
-      hint: 'Make them anew, then a new Restore.',
-    };
-    return { state: 'concluded', outcome: { result: 'Failed', failure } };
-  }
   if ('undone' in needs) return { state: 'swappable', loaded: needs, attempt: 1, plan };
   return { state: 'loadable', plan, needs };
 }

@@ -8,12 +8,21 @@ import { newest, resultOf } from '../run-facts.ts';
 import { said } from '../waiting.ts';
 import { contestReport, workloadRefusals, workloadWarnings } from './contest.ts';
 import { drilledFields } from './drilled.ts';
-import { keepsScratch, lateRunsOf, type Outcome, type RestoreFacts, takenWorkloads } from './facts.ts';
+import {
+  keepsScratch,
+  lateRunsOf,
+  notedWorkload,
+  type Outcome,
+  type RestoreFacts,
+  type ScaledWorkload,
+  takenWorkloads,
+} from './facts.ts';
 import { notedTarget } from './noted-target.ts';
 import { checksInPlace } from './refusal.ts';
 import { forcedSafety, notedSafetyBackup, safetyNotes } from './safety.ts';
 import type { Pin, Undoes } from './source.ts';
 import type { Conclusion } from './state.ts';
+import { unseenOf } from './workload-facts.ts';
 
 export function waitingStatus(facts: RestoreFacts, failure: Failure, now: Date): RestoreStatus {
   return compose(facts, now, { phase: 'Pending', failure }, inProgress(said(failure)));
@@ -64,6 +73,8 @@ const STORIES = {
 export interface Progress {
   readonly phase: keyof typeof STORIES;
   readonly plan?: PlanResult | undefined;
+  /** That nothing is saved beforehand, which `force` takes on from now. */
+  readonly unsaved?: Failure;
   readonly attempts?: number;
   readonly jobName?: string;
   readonly trouble?: Failure | undefined;
@@ -76,7 +87,7 @@ export interface Progress {
 }
 
 export function progressStatus(facts: RestoreFacts, progress: Progress, now: Date): RestoreStatus {
-  const { phase, plan, attempts, jobName, trouble, waitsFor, story: told, begins } = progress;
+  const { phase, plan, unsaved, attempts, jobName, trouble, waitsFor, story: told, begins } = progress;
   const story =
     trouble !== undefined
       ? said(trouble)
@@ -85,7 +96,7 @@ export function progressStatus(facts: RestoreFacts, progress: Progress, now: Dat
         : { ...STORIES[phase], message: `waiting for ${waitsFor.join(', ')}` };
   const own: RestoreStatus = {
     phase,
-    ...(plan === undefined ? {} : { plan: planOf(facts, plan) }),
+    ...(plan === undefined ? {} : { plan: planOf(facts, plan, unsaved) }),
     ...(attempts === undefined ? {} : { attempts }),
     ...(jobName === undefined ? {} : { jobName }),
     ...(begins === undefined ? {} : begun(facts, now)),
@@ -97,6 +108,11 @@ export function progressStatus(facts: RestoreFacts, progress: Progress, now: Dat
 export function concludedStatus(facts: RestoreFacts, outcome: Conclusion, now: Date): RestoreStatus {
   const own: RestoreStatus = { phase: 'Resuming', outcome: { ...outcome, time: instant(now) }, ...refusedPlan(facts) };
   return compose(facts, now, own, inProgress(endOf(facts)));
+}
+
+/** On the way to the end, once the outcome is written down, or the Restore is being deleted. */
+export function resumingStatus(facts: RestoreFacts, trouble: Failure | undefined, now: Date): RestoreStatus {
+  return progressStatus(facts, { phase: 'Resuming', trouble, story: endOf(facts).message }, now);
 }
 
 function endOf(facts: RestoreFacts): { readonly reason: string; readonly message: string } {
@@ -129,7 +145,7 @@ export function terminalStatus(facts: RestoreFacts, outcome: Outcome, findings: 
     swapped?.previousDatabase ?? cleanup?.previousDatabase ?? facts.restore.status?.previousDatabase;
   const previousDatabases =
     swapped?.previousDatabases ?? cleanup?.previousDatabases ?? facts.restore.status?.previousDatabases ?? [];
-  const result = outcome.result === 'AlreadyRestored' ? 'AlreadyRestored' : 'Restored';
+  const { result, message } = endedWell(facts, outcome, swapped);
   const own: RestoreStatus = {
     phase: 'Complete',
     completionTime: instant(now),
@@ -138,10 +154,37 @@ export function terminalStatus(facts: RestoreFacts, outcome: Outcome, findings: 
     ...(previousDatabases.length === 0 ? {} : { previousDatabases: [...previousDatabases] }),
     ...objectsOf(swapped),
   };
-  return compose(facts, now, own, [
-    { type: 'Complete', status: 'True', reason: result, message: COMPLETE_MESSAGES[result] },
-  ]);
+  return compose(facts, now, own, [{ type: 'Complete', status: 'True', reason: result, message }]);
 }
+
+interface GoodEnd {
+  readonly result: 'Restored' | 'AlreadyRestored' | 'NothingRestored';
+  readonly message: string;
+}
+
+/** What joined a live database took nobody's place, and it may be nothing at all. */
+function endedWell({ restore }: RestoreFacts, { result }: Outcome, swapped: SwapResult | undefined): GoodEnd {
+  if (result === 'AlreadyRestored') return { result, message: ALREADY_RESTORED };
+  const { objects } = swapped ?? {};
+  if (objects === undefined) {
+    const message =
+      restore.status?.plan?.inPlace === true
+        ? 'what was restored is in the live database; the report of what was added is lost'
+        : 'the restored database is live';
+    return { result: 'Restored', message };
+  }
+  const { addedCount: added, replacedCount: replaced, keptCount: kept } = objects;
+  const stayed = `${kept} stayed as they were`;
+  if (added === 0 && replaced === 0) {
+    const message = `nothing was restored: none added, none replaced, ${stayed}, since they were there already. To put what is in the archive in their place, make a Restore with onConflict: Replace and another metadata.name.`;
+    return { result: 'NothingRestored', message };
+  }
+  const counts = `${added} added, ${replaced === 0 ? 'none' : replaced} replaced, ${stayed}`;
+  return { result: 'Restored', message: `what was restored is in the live database: ${counts}` };
+}
+
+const ALREADY_RESTORED =
+  'this very Restore (namespace, name and spec) was live before, so nothing was done. To restore again, make a Restore with another metadata.name.';
 
 function objectsOf(swapped: SwapResult | undefined): Pick<RestoreStatus, 'objects'> {
   if (swapped?.objects === undefined) return {};
@@ -163,12 +206,6 @@ function drilledStatus(facts: RestoreFacts, outcome: Outcome, now: Date): Restor
   const message = `the archive was restored into a server of its own, which is gone with it${counted}`;
   return compose(facts, now, own, [{ type: 'Complete', status: 'True', reason: 'Drilled', message }]);
 }
-
-const COMPLETE_MESSAGES = {
-  Restored: 'the restored database is live',
-  AlreadyRestored:
-    'this very Restore (namespace, name and spec) was live before, so nothing was done. To restore again, make a Restore with another metadata.name.',
-} as const;
 
 function failedStatus(facts: RestoreFacts, failure: Failure, now: Date): RestoreStatus {
   const outcome = { result: 'Failed', time: facts.restore.status?.outcome?.time ?? instant(now), failure } as const;
@@ -240,21 +277,19 @@ function contested(facts: RestoreFacts): ConditionReport[] {
   return [{ type: 'ScaleContested', status, reason, message }];
 }
 
-type ScaledWorkload = NonNullable<RestoreStatus['scaledWorkloads']>[number];
-
 /** What is taken now, and what was taken and is back. */
 function scaled(facts: RestoreFacts): ScaledWorkload[] {
   const taken = takenWorkloads(facts);
-  const before = facts.restore.status?.scaledWorkloads ?? [];
   return facts.workloads.flatMap(({ workload, found }): ScaledWorkload[] => {
-    const { kind, name } = workload;
+    const { apiVersion = 'apps/v1', kind, name } = workload;
     const now = taken.find((each) => each.workload === workload);
-    const then = before.find((entry) => entry.kind === kind && entry.name === name);
+    const then = notedWorkload(facts.restore, workload);
     // Without its Lease and at zero: somebody removed the Lease, and what is said here is all that remembers the count.
     const isLost = found?.replicas === 0 && (then?.replicas ?? 0) > 0 && then?.restored === false;
-    if (now === undefined) return then === undefined ? [] : [{ ...then, restored: !isLost }];
+    if (now === undefined) return then === undefined ? [] : [{ ...then, apiVersion, restored: !isLost }];
     return [
       {
+        apiVersion,
         kind,
         name,
         uid: found?.uid ?? then?.uid ?? '',
@@ -265,11 +300,15 @@ function scaled(facts: RestoreFacts): ScaledWorkload[] {
   });
 }
 
-function planOf(facts: RestoreFacts, plan: PlanResult): NonNullable<RestoreStatus['plan']> {
+function planOf(
+  facts: RestoreFacts,
+  plan: PlanResult,
+  unsaved = forcedSafety(facts),
+): NonNullable<RestoreStatus['plan']> {
   const { server, databaseExists, objects, bytesNeeded, compatibility = [] } = plan;
-  const notes = [...(plan.notes ?? []), ...safetyNotes(facts, plan)];
+  const notes = [...(plan.notes ?? []), ...safetyNotes(facts, plan, unsaved)];
   const warnings = [...new Set([...(plan.warnings ?? []), ...warningsOf(facts)])];
-  const refusals = planRefusals(facts, plan);
+  const refusals = planRefusals(facts, plan, unsaved === undefined ? [] : [unsaved]);
   return {
     server,
     databaseExists,
@@ -286,11 +325,11 @@ function planOf(facts: RestoreFacts, plan: PlanResult): NonNullable<RestoreStatu
 type PlanRefusal = NonNullable<NonNullable<RestoreStatus['plan']>['refusals']>[number];
 
 /** What the runner found, and what is said of the workloads before the first of them is touched. */
-function planRefusals(facts: RestoreFacts, plan: PlanResult): PlanRefusal[] {
+function planRefusals(facts: RestoreFacts, plan: PlanResult, unsaved: readonly Failure[]): PlanRefusal[] {
   const { force } = facts.restore.spec;
   const ofWorkloads = takenWorkloads(facts).length > 0 ? [] : workloadRefusals(facts);
   const ofChecks = checksInPlace(facts.restore.spec, plan);
-  return [...plan.refusals, ...ofChecks, ...ofWorkloads, ...forcedSafety(facts)].map((refusal) => ({
+  return [...plan.refusals, ...ofChecks, ...ofWorkloads, ...unsaved].map((refusal) => ({
     ...refusal,
     forceable: isForceable(refusal.reason),
     forced: isForced(refusal.reason, force),
@@ -305,9 +344,12 @@ function warningsOf(facts: RestoreFacts): string[] {
 
 function quiesced(facts: RestoreFacts, phase: Progress['phase']): ConditionReport[] {
   if (facts.workloads.length === 0 || phase === 'Resolving' || phase === 'SafetyBackup') return [];
+  const unseen = facts.workloads.flatMap((each) => unseenOf(each) ?? [])[0];
+  if (unseen !== undefined) return [{ type: 'Quiesced', status: 'False', ...said(unseen) }];
   const atRest = facts.workloads.every(
     ({ found }) =>
-      found === undefined || (found.replicas === 0 && found.pods.length === 0 && (found.jobs ?? []).length === 0),
+      found === undefined ||
+      (found.replicas === 0 && found.pods.length === 0 && (found.left ?? 0) === 0 && (found.jobs ?? []).length === 0),
   );
   return [
     {

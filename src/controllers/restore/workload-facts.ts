@@ -12,6 +12,11 @@ export interface WorkloadFacts {
   readonly resource?: ScalableKind;
   /** Why it cannot be looked at: its kind is not allowed, or the API server refuses us. */
   readonly refused?: Failure;
+  /**
+   * Why it could not be looked at this time, while this restore has an app at zero: the others must not wait for it. Before
+   * that such an error stops the look as a whole.
+   */
+  readonly unseen?: Failure;
   /** Absent where there is no such workload, or where it cannot be looked at. */
   readonly found?: FoundWorkload;
   readonly lease?: LeaseFacts;
@@ -24,10 +29,19 @@ export interface FoundWorkload {
   readonly replicas: number;
   /** Pods that its selector finds and that have not come to an end; those being deleted count. */
   readonly pods: readonly string[];
+  /** Its scale has no selector, so nobody can tell which pods are its own. */
+  readonly nameless?: true;
+  /** How many replicas there are, as its own controller counts them. */
+  readonly left?: number;
   /** Where those pods run. */
   readonly nodes?: readonly string[];
   /** Jobs of a CronJob that are under way: each has a pod, or will have one. */
   readonly jobs?: readonly string[];
   /** Everybody else who owns the count, the newest first. Not asked for while it is zero. */
   readonly writers?: readonly Writer[];
+}
+
+/** Why nothing is known of it. */
+export function unseenOf({ refused, unseen }: WorkloadFacts): Failure | undefined {
+  return refused ?? unseen;
 }

@@ -3,12 +3,11 @@ import { type CleanupTask, isOneDatabase } from '../../api/task.ts';
 import { notReady } from '../../lib/errors.ts';
 import type { CleanupOutcome, EngineContext, Login } from '../engine.ts';
 import { connect, type Session } from './connection.ts';
-import { databaseNames, dropAllOf, dropAllPrevious, dropPrevious, dropRoles, dropScratch } from './drop.ts';
+import { databaseNames, dropAllPrevious, dropAllScratch, dropPrevious, dropRoles, dropScratch } from './drop.ts';
 import { endpointOf } from './endpoint.ts';
-import { isUnfinishedScratch } from './facts.ts';
 import { attempting } from './faults.ts';
 import { replacedBy } from './marker.ts';
-import { type DatabaseFacts, describeDatabase } from './properties.ts';
+import { describeDatabase } from './properties.ts';
 import { sessionName } from './session-name.ts';
 
 /** A server process that was told to end is gone within milliseconds, unless it is deep in the disk. */
@@ -16,7 +15,7 @@ const PATIENCE_MS = 10_000;
 const ROUND_MS = 100;
 
 /**
- * Takes no lock: it touches only what bears this restore's mark, and must not wait for somebody else's work. Sessions that
+ * Takes no lock: it touches only what bears this restore's mark or its UID in the name, and must not wait for somebody else's work. Sessions that
  * a lost runner of this restore left behind are ended first, so that nothing of it can happen after the look.
  */
 export async function cleanUp(task: CleanupTask, login: Login, context: EngineContext): Promise<CleanupOutcome> {
@@ -37,13 +36,10 @@ export async function cleanUp(task: CleanupTask, login: Login, context: EngineCo
   });
 }
 
-/** What the restore of a whole server left is told by marks and names: how many databases there were is in the archive. */
+/** What the restore of a whole server left is told by marks and names. */
 async function cleanUpServer(session: Session, task: CleanupTask): Promise<CleanupOutcome> {
   const { uid } = task.run;
-  const isScratch = ({ notes }: DatabaseFacts) => notes.scratchOf === uid;
-  const goes = (facts: DatabaseFacts, name: string) =>
-    name.startsWith(`${task.scratchDatabase}_`) && (isScratch(facts) || isUnfinishedScratch(facts));
-  if (!task.keepScratch) await dropAllOf(session, goes);
+  if (!task.keepScratch) await dropAllScratch(session, uid);
   if (task.dropPrevious) await dropAllPrevious(session, uid);
   let restored = false;
   const previousDatabases: string[] = [];

@@ -1,14 +1,23 @@
+import { isScratchName } from '../../api/names.ts';
 import type { Session } from './connection.ts';
-import { isUnfinishedScratch } from './facts.ts';
 import { sqlStateOf, statementFault } from './faults.ts';
 import { replacedBy } from './marker.ts';
 import { type DatabaseFacts, describeDatabase } from './properties.ts';
 import { rolesMadeBy } from './roles.ts';
 import { identifier } from './sql.ts';
 
-/** Drops the scratch database of a restore, if there is one. One that is not ours is never touched. */
+/**
+ * Drops the scratch database of a restore, if there is one. What is ours is told by the name, which has the restore's UID
+ * in it and is never that of a live or a kept database. The mark may be gone: code of the archive, which runs as the
+ * owner while it is loaded, writes the comment as it likes. What bears the name before our first load, the plan refuses.
+ */
 export async function dropScratch(session: Session, name: string, restoreUid: string): Promise<void> {
-  await drop(session, name, (facts) => facts.notes.scratchOf === restoreUid || isUnfinishedScratch(facts));
+  await drop(session, name, () => isScratchName(name, { uid: restoreUid }));
+}
+
+/** The same of a whole server: how many databases there were is in the archive. */
+export async function dropAllScratch(session: Session, restoreUid: string): Promise<void> {
+  await dropAllOf(session, (_facts, name) => isScratchName(name, { uid: restoreUid }));
 }
 
 /** Drops the database that a restore replaced, if it is still there. One that is not ours is never touched. */
@@ -22,10 +31,7 @@ export async function dropAllPrevious(session: Session, restoreUid: string): Pro
 }
 
 /** Drops every database of which `isOurs` is true. */
-export async function dropAllOf(
-  session: Session,
-  isOurs: (facts: DatabaseFacts, name: string) => boolean,
-): Promise<void> {
+async function dropAllOf(session: Session, isOurs: (facts: DatabaseFacts, name: string) => boolean): Promise<void> {
   for (const name of await databaseNames(session)) await drop(session, name, (facts) => isOurs(facts, name));
 }
 

@@ -257,6 +257,6 @@ async function scratchFacts(
 }
 
 /** Just created by us and not yet marked: closed from its first instant, so nobody can ever have put anything in it. */
-export function isUnfinishedScratch(facts: DatabaseFacts): boolean {
+function isUnfinishedScratch(facts: DatabaseFacts): boolean {
   return !facts.allowsConnections && facts.properties.connectionLimit === 0 && facts.properties.comment === undefined;
 }

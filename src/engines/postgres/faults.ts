@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { HoldfastError, messageOf, notReady } from '../../lib/errors.ts';
+import { DISK_FULL } from './disk.ts';
 import { type Endpoint, methodsOf, shownAddress } from './endpoint.ts';
 import { identifier } from './sql.ts';
 import { explainTls, isTlsFault } from './tls-faults.ts';
@@ -177,7 +178,9 @@ export function statementFault(caught: unknown, doing: string, reason = 'Databas
   const message = `${doing} failed: ${messageOf(caught)}`;
   if (isLostConnection(caught)) return notReady('DatabaseUnreachable', message, undefined, caught);
   if (isInterruption(caught)) return new HoldfastError('Interrupted', message, { cause: caught });
-  return new HoldfastError(sqlStateOf(caught) === undefined ? 'InternalError' : reason, message, { cause: caught });
+  const state = sqlStateOf(caught);
+  const hint = state === '53100' ? { hint: DISK_FULL } : {};
+  return new HoldfastError(state === undefined ? 'InternalError' : reason, message, { cause: caught, ...hint });
 }
 
 /** Codes of the system for what a network does. */

@@ -4,15 +4,18 @@
  */
 import { type Failure, HoldfastError } from '../../lib/errors.ts';
 import type { ObjectsReport, WritingProgram } from '../engine.ts';
+import { connect } from './connection.ts';
 import { guarded, isFenced } from './dump/guard.ts';
 import { type LiveObjects, liveObjects } from './dump/live.ts';
-import { type DumpObjects, LARGE_OBJECTS_KEY, objectsIn, relationKey } from './dump/objects.ts';
-import { lineage, type Part, partOf } from './dump/part.ts';
+import { type DumpObjects, LARGE_OBJECTS_KEY, objectsIn } from './dump/objects.ts';
+import { type Part, partOf } from './dump/part.ts';
 import { headOf, rewritten } from './dump/rewrite.ts';
 import type { DumpHead } from './dump/toc.ts';
 import { attempting } from './faults.ts';
 import { load } from './load.ts';
 import { markLine } from './marker.ts';
+import { partRefusals } from './part-rights.ts';
+import { definitionsUnreadable } from './read-rights.ts';
 import type { Parts } from './target-parts.ts';
 
 /** Whether what is restored joins what is there, instead of being put in its place. */
@@ -43,8 +46,16 @@ export async function planPart(parts: Parts): Promise<PlannedPart> {
 }
 
 export async function planInPlace(parts: Parts): Promise<PlannedPart> {
+  const hidden = await hiddenFromUs(parts);
+  if (hidden.length > 0) return { refusals: hidden, notes: [] };
   const { part } = await partInto(parts, await readHead(parts));
   return { refusals: part.refusals, notes: notesOf(part, parts) };
+}
+
+/** What is there is told by a dump of it. */
+async function hiddenFromUs({ access, held }: Parts): Promise<readonly Failure[]> {
+  await using inside = await connect(held.endpoint(access.database), held.signal);
+  return await definitionsUnreadable(inside);
 }
 
 async function readHead({ request, held }: Parts): Promise<DumpHead> {
@@ -88,9 +99,8 @@ async function partInto(parts: Parts, head: DumpHead): Promise<{ readonly part: 
       refusals: [
         ...part.refusals,
         ...(comes && largeObjects === 'some' ? [mixed(access.database)] : []),
-        ...rowsMissing(request, part),
         ...(live.hasPlpgsql ? [] : [noPlpgsql(access.database)]),
-        ...(await rolesMissing(parts, archive, part)),
+        ...(await partRefusals(parts, part, archive, live)),
       ],
     },
     live,
@@ -173,42 +183,12 @@ function mixed(database: string): Failure {
   };
 }
 
-/** An archive may have a table without its rows: in the place of one that has them it would empty it. */
-function rowsMissing({ contents }: Parts['request'], { replaced }: Part): readonly Failure[] {
-  const rowless = new Set(contents.selection?.exclude?.tableData?.map(({ schema, name }) => relationKey(schema, name)));
-  const emptied = replaced.filter((object) => lineage(object).some(({ key }) => rowless.has(key)));
-  if (emptied.length === 0) return [];
-  return [
-    {
-      reason: 'RowsMissing',
-      message: `the archive has no rows of what would be replaced, and it would be empty: ${emptied.map(({ label }) => label).join(', ')}`,
-      hint: 'leave it out with exclude, or use onConflict: Skip',
-    },
-  ];
-}
-
 function noPlpgsql(database: string): Failure {
   return {
     reason: 'RightMissing',
     message: `blocks of PL/pgSQL cannot be run in "${database}", by which a restore into it is kept within its time`,
     hint: 'in that database: CREATE EXTENSION plpgsql; or GRANT USAGE ON LANGUAGE plpgsql TO the restoring role',
   };
-}
-
-async function rolesMissing({ held, request }: Parts, archive: DumpObjects, part: Part): Promise<readonly Failure[]> {
-  if (request.owner !== undefined) return [];
-  const owners = new Set(
-    part.entries.flatMap(({ owner }) => (owner === null || owner === '' ? [] : [archive.text(owner)])),
-  );
-  const rows = await held.session.query<{ name: string }>(
-    'SELECT name FROM unnest($1::text[]) name WHERE name NOT IN (SELECT rolname FROM pg_roles) ORDER BY 1',
-    [[...owners]],
-  );
-  return rows.map(({ name }) => ({
-    reason: 'RoleMissing',
-    message: `role "${name}" owns some of what would be added, and does not exist on this server`,
-    hint: `CREATE ROLE "${name.replaceAll('"', '""')}";`,
-  }));
 }
 
 function reportOf({ added, kept, replaced, gone }: Part): ObjectsReport {

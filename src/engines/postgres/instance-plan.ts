@@ -13,6 +13,8 @@ export interface InstanceFacts {
   readonly met?: { readonly onConflict: 'Fail' | 'Replace'; readonly roles: readonly string[] };
   /** What the server said when it was tried to make them. */
   readonly rolesProblem?: string;
+  /** What stands in the way of changing them, where it is known without trying. */
+  readonly rolesRefused?: readonly Failure[];
   readonly maintenanceDatabase: string;
   /** Names of the databases that go live. */
   readonly restored: readonly string[];
@@ -91,7 +93,7 @@ function rolesAreFree({ met }: InstanceFacts): readonly Failure[] {
 
 /** The rights that are known by name are told first; what else a server may have against it, only trying tells. */
 function rolesCanBeMade(facts: InstanceFacts): readonly Failure[] {
-  const missing = mayMakeRoles(facts);
+  const missing = [...mayMakeRoles(facts), ...(facts.rolesRefused ?? [])];
   if (missing.length > 0 || facts.rolesProblem === undefined) return missing;
   return [
     {

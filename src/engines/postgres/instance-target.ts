@@ -2,18 +2,21 @@
 import { numberedDatabaseName, previousDatabaseName } from '../../api/names.ts';
 import type { ServerAccess } from '../../api/task.ts';
 import type { DatabaseContents } from '../../archive/contents.ts';
-import { messageOf } from '../../lib/errors.ts';
+import { HoldfastError, messageOf } from '../../lib/errors.ts';
 import type { EngineContext, InstancePlan, InstanceRequest, InstanceTarget, Login } from '../engine.ts';
 import type { Session } from './connection.ts';
 import { dropAllPrevious } from './drop.ts';
 import { gatherFacts, selfFacts } from './facts.ts';
 import { attempting, sqlStateOf, statementFault } from './faults.ts';
 import { type InstanceFacts, instancePlanOf, nothingToRestore } from './instance-plan.ts';
+import { keptNotes } from './kept-notes.ts';
+import { noteLoadedServer } from './loaded.ts';
 import { type Means, openMeans } from './means.ts';
+import { type MembershipRequest, membershipsLeft } from './membership-changes.ts';
 import { planOf } from './plan.ts';
-import { changingStatements } from './role-changes.ts';
+import { changesOfRoles, type RoleChanges } from './role-changes.ts';
 import { makingStatements, missingFrom, type RolesToMake, settlingStatements } from './role-statements.ts';
-import { describeServer, rolesMadeBy } from './roles.ts';
+import { describeServer, grantsOfRoles, rolesMadeBy } from './roles.ts';
 import { sessionName } from './session-name.ts';
 import { loadOptions } from './settings.ts';
 import { type SwapPlace, type SwapSeams, swap } from './swap.ts';
@@ -97,6 +100,7 @@ function instanceOf(whole: Whole): Omit<InstanceTarget, keyof AsyncDisposable> {
       if (parts === undefined) throw new Error(`database "${name}" is not restored`);
       return targetOf(parts);
     },
+    note: () => attempting('noting what was loaded', held.signal, () => noteLoadedServer(whole.all, request)),
     swap: (fence) => attempting('the swap', held.signal, () => goLive(whole, fence)),
     dropPrevious: () =>
       attempting('dropping the previous databases', held.signal, () => dropAllPrevious(held.session, request.run.uid)),
@@ -111,35 +115,38 @@ async function plan(whole: Whole): Promise<InstancePlan> {
     const found = await gatherFacts(whole.held, parts.access.database, parts.request);
     plans.push(planOf({ ...planBase(parts), rolesToMake, facts: found }));
   }
-  const rolesProblem = await tryRoles(whole, facts);
-  return instancePlanOf(
-    { ...facts, ...(rolesProblem === undefined ? {} : { rolesProblem }) },
-    plans,
-    whole.request.contents,
-  );
+  const found = instancePlanOf({ ...facts, ...(await tryRoles(whole, facts)) }, plans, whole.request.contents);
+  const kept = found.alreadyRestored ? [] : await keptNotes(whole.held.session);
+  return kept.length === 0 ? found : { ...found, notes: [...(found.notes ?? []), ...kept] };
 }
 
 /**
  * A setting that this server does not know, a membership that is not ours to give: only the server can tell, so all of it
  * is done and rolled back, and nobody else sees it. Without passwords: of a statement that fails, the server logs the text.
  */
-async function tryRoles(whole: Whole, { toMake, self, met }: ServerFacts) {
+async function tryRoles(
+  whole: Whole,
+  { toMake, self, met }: ServerFacts,
+): Promise<Pick<InstanceFacts, 'rolesProblem' | 'rolesRefused'>> {
   const { held, request } = whole;
   const { session } = held;
   const { roles, memberships } = toMake;
-  const changes = met?.onConflict === 'Replace' ? await changesOf(whole, met.roles, false) : [];
-  if ((roles.length === 0 && changes.length === 0) || self.readOnly) return undefined;
+  const replaced = met?.onConflict === 'Replace' ? met.roles : [];
+  const { statements, refusals } = await changesOf(whole, replaced, false);
+  if ((roles.length === 0 && statements.length === 0) || self.readOnly) return {};
   if (!self.createRoles)
-    return changes.length === 0 ? undefined : `role "${self.name}" may not change roles (CREATEROLE)`;
+    return statements.length === 0 ? {} : { rolesProblem: `role "${self.name}" may not change roles (CREATEROLE)` };
+  if (refusals.length > 0) return { rolesRefused: refusals };
   const tried = { roles: roles.map(({ password: _, ...role }) => role), memberships };
   const by = { uid: request.run.uid, major: session.server.major, superuser: self.superuser };
   await session.query('BEGIN');
   try {
-    await session.query([...makingStatements(tried, by), ...changes].join(';\n'));
-    return undefined;
+    await session.query([...makingStatements(tried, by), ...statements].join(';\n'));
+    const left = membershipsLeft(await membershipsOf(whole, session, replaced));
+    return left.length === 0 ? {} : { rolesProblem: `after all that can be said, ${left.join(', ')}` };
   } catch (caught) {
     if (sqlStateOf(caught) === undefined) throw caught;
-    return messageOf(caught);
+    return { rolesProblem: messageOf(caught) };
   } finally {
     await session.query('ROLLBACK');
   }
@@ -150,14 +157,31 @@ interface ServerFacts extends InstanceFacts {
 }
 
 /** As statements that belong into the transaction of the swap. Without passwords where they are only tried. */
-async function changesOf(
-  { held: { session }, request: { contents } }: Whole,
-  roles: readonly string[],
-  passwords: boolean,
-): Promise<readonly string[]> {
+async function changesOf(whole: Whole, roles: readonly string[], passwords: boolean): Promise<RoleChanges> {
+  if (roles.length === 0) return { statements: [], refusals: [] };
+  const { held, request } = whole;
+  const { contents } = request;
   const archived = passwords ? contents.roles : contents.roles.map(({ password: _, ...role }) => role);
-  const current = await describeServer(session, false);
-  return changingStatements({ ...contents, roles: archived }, current, new Set(roles), session.server.major);
+  const current = await describeServer(held.session, false);
+  return changesOfRoles(current, {
+    ...(await membershipsOf(whole, held.session, roles)),
+    archived: { ...contents, roles: archived },
+  });
+}
+
+async function membershipsOf(
+  { request: { contents } }: Whole,
+  session: Session,
+  roles: readonly string[],
+): Promise<MembershipRequest> {
+  return {
+    archived: contents,
+    grants: await grantsOfRoles(session),
+    known: new Set(await names(session, 'SELECT rolname AS name FROM pg_roles')),
+    names: new Set(roles),
+    self: (await selfFacts(session)).name,
+    major: session.server.major,
+  };
 }
 
 /** Our own stays, or we would be locked out, and so does the first superuser, without whom nobody can mend anything. */
@@ -214,10 +238,18 @@ async function goLive(whole: Whole, fence: Date): Promise<{ previousDatabases: r
   for (const parts of all) places.push(await readyPlace(parts));
   const [first, ...others] = places;
   if (first === undefined) throw nothingToRestore(request.contents, server.maintenanceDatabase);
+  const replaced = await rolesReplaced(whole);
+  const { statements, refusals } = await changesOf(whole, replaced, true);
+  const [refusal] = refusals;
+  if (refusal !== undefined) {
+    const { reason, message, hint } = refusal;
+    throw new HoldfastError(reason, message, hint === undefined ? {} : { hint });
+  }
   await swap({
     ...swapBase({ access: { ...server, database: first.database }, held, seams }),
     places: [first, ...others],
-    also: [...settlingStatements(await rolesMade(held.session, request)), ...(await roleChanges(whole))],
+    also: [...settlingStatements(await rolesMade(held.session, request)), ...statements],
+    settled: async (swapper) => refuseWhatIsLeft(membershipsLeft(await membershipsOf(whole, swapper, replaced))),
     run: request.run,
     fence,
   });
@@ -233,10 +265,18 @@ async function goLive(whole: Whole, fence: Date): Promise<{ previousDatabases: r
   return { previousDatabases };
 }
 
-async function roleChanges(whole: Whole): Promise<readonly string[]> {
+async function rolesReplaced(whole: Whole): Promise<readonly string[]> {
   const present = new Set(await names(whole.held.session, 'SELECT rolname AS name FROM pg_roles'));
   const { met: found } = await met(whole, present);
-  return found?.onConflict === 'Replace' ? await changesOf(whole, found.roles, true) : [];
+  return found?.onConflict === 'Replace' ? found.roles : [];
+}
+
+/** Of a membership that is not there, or was given by another one since we looked, REVOKE only warns. */
+function refuseWhatIsLeft(left: readonly string[]): void {
+  if (left.length === 0) return;
+  throw new HoldfastError('RolesFailed', `roles are not what they are in the archive, after all: ${left.join(', ')}`, {
+    hint: 'somebody else changes roles on this server; when they are done, make a new Restore',
+  });
 }
 
 /** Those of the archive that this very restore made. */

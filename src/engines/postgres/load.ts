@@ -1,6 +1,7 @@
 import type { RestoreChoices } from '../../api/choices.ts';
 import { HoldfastError } from '../../lib/errors.ts';
 import type { ReadingProgram, WritingProgram } from '../engine.ts';
+import { DISK_FULL, isDiskFull } from './disk.ts';
 import { connectionString, type Libpq } from './libpq.ts';
 import { type ProgramJob, readingProgram, writingProgram } from './programs.ts';
 import type { Tools } from './tools.ts';
@@ -80,6 +81,7 @@ function hintFor(stderr: string, loader: string | undefined): { hint?: string } 
       hint: `the archive holds something that only a superuser may make, and role "${loader}" loads it, because target.postgresql.ownership names that role: leave it out with include or exclude, or, where the archive is trusted, restore with ownership Preserve`,
     };
   }
+  if (isDiskFull(stderr)) return { hint: DISK_FULL };
   const role = /role "(.+)" does not exist/.exec(stderr)?.[1];
   if (role !== undefined)
     return { hint: `make the role on the target server, then a new Restore: CREATE ROLE "${role}";` };

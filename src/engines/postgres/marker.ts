@@ -3,6 +3,7 @@
  * everybody can read without us. Each note is one line below the owner's own text; unknown lines are the owner's.
  */
 import { isPreviousName } from '../../api/names.ts';
+import { inAscii } from './sql.ts';
 
 /** A restore that went live in a database. */
 export interface RestoreMark {
@@ -23,6 +24,8 @@ export interface DatabaseNotes {
   readonly restores: readonly RestoreMark[];
   /** UID of the restore that is loading into this database. */
   readonly scratchOf?: string;
+  /** What was loaded into this one; see loaded.ts. */
+  readonly loaded?: string;
   /** UID of the restore that put another database in this one's place. */
   readonly previousOf?: string;
   /** The name that this one had until then; absent where it was noted before there was an undo. */
@@ -31,6 +34,7 @@ export interface DatabaseNotes {
 
 const RESTORES = 'holdfast-restores: ';
 const SCRATCH = 'holdfast-scratch-of: ';
+const LOADED = 'holdfast-loaded: ';
 const PREVIOUS = 'holdfast-previous-of: ';
 /** As JSON: a name may have a line end in it. */
 const PREVIOUS_NAME = 'holdfast-previous-name: ';
@@ -39,12 +43,14 @@ export function readNotes(comment: string | null | undefined): DatabaseNotes {
   const own: string[] = [];
   const restores: RestoreMark[] = [];
   let scratchOf: string | undefined;
+  let loaded: string | undefined;
   let previousOf: string | undefined;
   let previousName: string | undefined;
   for (const line of (comment ?? '').split('\n')) {
     const marks = line.startsWith(RESTORES) ? marksOf(line.slice(RESTORES.length)) : undefined;
     if (marks !== undefined) restores.push(...marks);
     else if (line.startsWith(SCRATCH)) scratchOf = line.slice(SCRATCH.length).trim();
+    else if (line.startsWith(`${LOADED}{`)) loaded = line.slice(LOADED.length);
     else if (line.startsWith(PREVIOUS)) previousOf = line.slice(PREVIOUS.length).trim();
     else if (line.startsWith(PREVIOUS_NAME) && nameOf(line) !== undefined) previousName = nameOf(line);
     else own.push(line);
@@ -54,6 +60,7 @@ export function readNotes(comment: string | null | undefined): DatabaseNotes {
     ...(text === '' ? {} : { comment: text }),
     restores,
     ...(scratchOf === undefined ? {} : { scratchOf }),
+    ...(loaded === undefined ? {} : { loaded }),
     ...(previousOf === undefined ? {} : { previousOf }),
     ...(previousName === undefined ? {} : { previousName }),
   };
@@ -65,9 +72,7 @@ export function markLine(run: Omit<RestoreMark, 'time'>): { readonly before: str
   const [before = '', after = ''] = (
     RESTORES + JSON.stringify([{ namespace, name, uid, specHash, cluster, time: '\0' }])
   ).split('\\u0000');
-  const ascii = (text: string) =>
-    text.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
-  return { before: ascii(before), after: ascii(after) };
+  return { before: inAscii(before), after: inAscii(after) };
 }
 
 /** The comment that holds these notes; undefined where there is nothing to say. */
@@ -76,6 +81,7 @@ export function writeNotes(notes: DatabaseNotes): string | undefined {
     ...(notes.comment === undefined ? [] : [notes.comment]),
     ...(notes.restores.length === 0 ? [] : [RESTORES + JSON.stringify(notes.restores)]),
     ...(notes.scratchOf === undefined ? [] : [SCRATCH + notes.scratchOf]),
+    ...(notes.loaded === undefined ? [] : [LOADED + notes.loaded]),
     ...(notes.previousOf === undefined ? [] : [PREVIOUS + notes.previousOf]),
     ...(notes.previousName === undefined ? [] : [PREVIOUS_NAME + JSON.stringify(notes.previousName)]),
   ];

@@ -1,4 +1,4 @@
-import { notReady } from '../../lib/errors.ts';
+import { type Failure, notReady } from '../../lib/errors.ts';
 import { ofExtension, USER_SCHEMA } from './catalogue.ts';
 import type { Session } from './connection.ts';
 import { identifier } from './sql.ts';
@@ -30,6 +30,14 @@ export async function refuseUnreadable(
 ): Promise<void> {
   const problem = unreadableProblem(await unreadable(session, left, rowless));
   if (problem !== undefined) throw notReady('RightMissing', problem.message, problem.hint);
+}
+
+/** What is in the way of a dump without any rows, which locks tables all the same. */
+export async function definitionsUnreadable(session: Session): Promise<readonly Failure[]> {
+  const facts = await unreadable(session, [], []);
+  const rows = { sequences: [], filtered: [], largeObjects: [], largeObjectCount: 0 };
+  const problem = unreadableProblem({ ...facts, ...rows });
+  return problem === undefined ? [] : [{ reason: 'RightMissing', ...problem }];
 }
 
 const RELATIONS = `

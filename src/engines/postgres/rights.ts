@@ -118,7 +118,7 @@ const mayNoteInComment: Rule = ({ facts: { self, server, owner, liveOwner = owne
     grantOf(liveOwner.name, self.name, server.major, liveOwner.maySet),
   );
 
-function grantOf(owner: string, self: string, major: number, isMember: boolean): string {
+export function grantOf(owner: string, self: string, major: number, isMember: boolean): string {
   if (major >= 16) return `GRANT ${identifier(owner)} TO ${identifier(self)} WITH INHERIT TRUE, SET TRUE;`;
   return isMember ? `ALTER ROLE ${identifier(self)} INHERIT;` : `GRANT ${identifier(owner)} TO ${identifier(self)};`;
 }

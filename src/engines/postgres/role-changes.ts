@@ -1,26 +1,34 @@
 /** Roles that are there, made what they were in the archive. Only what differs is said: each attribute asks for a right of its own. Pure. */
-import type { Membership, RoleDescription } from '../../archive/contents.ts';
+import type { RoleDescription } from '../../archive/contents.ts';
+import type { Failure } from '../../lib/errors.ts';
 import type { ServerFacts } from '../engine.ts';
-import { grantStatement } from './role-statements.ts';
+import { type MembershipRequest, membershipChanges } from './membership-changes.ts';
 import { assignment, identifier, literal } from './sql.ts';
 
-type Roles = Pick<ServerFacts, 'roles' | 'memberships'>;
+export interface RoleChanges {
+  readonly statements: readonly string[];
+  /** Memberships that we may not take away. */
+  readonly refusals: readonly Failure[];
+}
 
-/** `names`: those that may be touched, and are on both sides. */
-export function changingStatements(
-  archived: Roles,
-  current: Roles,
-  names: ReadonlySet<string>,
-  major: number,
-): readonly string[] {
+export function changesOfRoles(
+  current: Pick<ServerFacts, 'roles'>,
+  { archived, names, ...request }: MembershipRequest,
+): RoleChanges {
   const now = new Map(current.roles.map((role) => [role.name, role]));
-  return [
-    ...archived.roles.flatMap((role) => {
-      const known = names.has(role.name) ? now.get(role.name) : undefined;
-      return known === undefined ? [] : [...attributes(role, known), ...settings(role, known), ...comment(role, known)];
-    }),
-    ...memberships(archived, current, names, major),
-  ];
+  const { statements, refusals } = membershipChanges({ archived, names, ...request });
+  return {
+    statements: [
+      ...archived.roles.flatMap((role) => {
+        const known = names.has(role.name) ? now.get(role.name) : undefined;
+        return known === undefined
+          ? []
+          : [...attributes(role, known), ...settings(role, known), ...comment(role, known)];
+      }),
+      ...statements,
+    ],
+    refusals,
+  };
 }
 
 const FLAGS = [
@@ -58,26 +66,4 @@ function settings(role: RoleDescription, now: RoleDescription): readonly string[
 function comment({ name, comment: wanted }: RoleDescription, now: RoleDescription): readonly string[] {
   if (wanted === now.comment) return [];
   return [`COMMENT ON ROLE ${identifier(name)} IS ${wanted === undefined ? 'NULL' : literal(wanted)}`];
-}
-
-/** Of a role: what it is a member of. Whom others made a member of it is theirs. */
-function memberships(archived: Roles, current: Roles, names: ReadonlySet<string>, major: number): readonly string[] {
-  const known = new Set(current.roles.map(({ name }) => name));
-  const ofThese = ({ memberships: list }: Roles) => list.filter(({ member }) => names.has(member));
-  const wanted = ofThese(archived).filter(({ role }) => known.has(role) || role.startsWith('pg_'));
-  const there = ofThese(current);
-  const same = (a: Membership, b: Membership) => a.role === b.role && a.member === b.member;
-  const equal = (a: Membership, b: Membership) =>
-    same(a, b) &&
-    a.admin === b.admin &&
-    (a.inherit ?? true) === (b.inherit ?? true) &&
-    (a.set ?? true) === (b.set ?? true);
-  return [
-    ...there
-      .filter((one) => !wanted.some((other) => equal(one, other)))
-      .map(({ role, member }) => `REVOKE ${identifier(role)} FROM ${identifier(member)}`),
-    ...wanted
-      .filter((one) => !there.some((other) => equal(one, other)))
-      .map((membership) => grantStatement(membership, major)),
-  ];
 }

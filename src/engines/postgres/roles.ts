@@ -2,6 +2,7 @@ import type { Membership, RoleDescription } from '../../archive/contents.ts';
 import type { ServerFacts } from '../engine.ts';
 import type { Session } from './connection.ts';
 import { sqlStateOf } from './faults.ts';
+import type { RoleGrant } from './membership-changes.ts';
 import { settingOf } from './properties.ts';
 import { madeBy } from './role-statements.ts';
 
@@ -48,6 +49,31 @@ const MEMBERSHIPS = `
     bool_or((to_jsonb(m) ->> 'inherit_option')::boolean) AS inherit, bool_or((to_jsonb(m) ->> 'set_option')::boolean) AS set
   FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member
   WHERE ${NOT_BUILT_IN} GROUP BY 1, 2 ORDER BY 1, 2`;
+
+/** Each by itself. Of a server that was once older than 16, a grantor may not exist any more. */
+const GRANTS = (major: number) => `
+  SELECT g.rolname AS role, r.rolname AS member, m.admin_option AS admin,
+    (to_jsonb(m) ->> 'inherit_option')::boolean AS inherit, (to_jsonb(m) ->> 'set_option')::boolean AS set,
+    ${
+      major >= 16
+        ? `b.rolname AS grantor, coalesce(pg_has_role(b.oid, 'USAGE'), true) AS "mayRevoke", coalesce(b.rolsuper, false) AS "bySuperuser"`
+        : `NULL AS grantor, true AS "mayRevoke", false AS "bySuperuser"`
+    }
+  FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member
+    LEFT JOIN pg_roles b ON b.oid = m.grantor
+  ORDER BY 1, 2, b.rolname`;
+
+export async function grantsOfRoles(session: Session): Promise<readonly RoleGrant[]> {
+  type Row = Omit<RoleGrant, 'inherit' | 'set' | 'grantor'> &
+    Record<'inherit' | 'set', boolean | null> & { grantor: string | null };
+  const rows = await session.query<Row>(GRANTS(session.server.major));
+  return rows.map(({ inherit, set, grantor, ...grant }) => ({
+    ...grant,
+    ...(inherit === null ? {} : { inherit }),
+    ...(set === null ? {} : { set }),
+    grantor: grantor ?? undefined,
+  }));
+}
 
 const TABLESPACES = `
   SELECT spcname AS name, pg_tablespace_location(oid) AS location FROM pg_tablespace WHERE spcname !~ '^pg_' ORDER BY 1`;

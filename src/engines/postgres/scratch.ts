@@ -1,4 +1,5 @@
 import type { DatabaseProperties } from '../../archive/contents.ts';
+import { HoldfastError } from '../../lib/errors.ts';
 import type { Session } from './connection.ts';
 import { statementFault } from './faults.ts';
 import { writeNotes } from './marker.ts';
@@ -64,4 +65,10 @@ function providerOptions({ localeProvider, locale, icuRules }: DatabasePropertie
     default:
       return ['LOCALE_PROVIDER libc'];
   }
+}
+
+export function noScratch(name: string): HoldfastError {
+  return new HoldfastError('ScratchMissing', `the scratch database "${name}" of this restore is not there any more`, {
+    hint: 'make a new Restore',
+  });
 }

@@ -3,6 +3,10 @@ import pg from 'pg';
 /** An identifier as SQL text. PostgreSQL has no parameters in statements such as ALTER DATABASE. */
 export const identifier = (name: string): string => pg.escapeIdentifier(name);
 
+/** JSON in which no encoding of a database changes a character. */
+export const inAscii = (json: string): string =>
+  json.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
 /** A string as SQL text. */
 export const literal = (value: string): string => pg.escapeLiteral(value);
 

@@ -52,6 +52,8 @@ export interface SwapJob {
   readonly places: readonly [SwapPlace, ...SwapPlace[]];
   /** What belongs to the same commit. */
   readonly also: readonly string[];
+  /** Looks, before the commit, whether that was enough. */
+  settled?(swapper: Session): Promise<void>;
   readonly run: RestoreIdentity;
   /** After this instant nothing may go live. */
   readonly fence: Date;
@@ -124,6 +126,7 @@ async function transact(job: SwapJob, swapper: Session): Promise<void> {
     for (const statement of await notesAndDoors(job, place, swapper)) await say(statement);
   }
   for (const statement of job.also) await say(statement);
+  await job.settled?.(swapper);
   checkFence(job);
   await say('COMMIT');
 }

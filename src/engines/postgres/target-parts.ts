@@ -7,5 +7,11 @@ import type { SwapSeams } from './swap.ts';
 export interface Parts extends Means {
   readonly access: DatabaseAccess;
   readonly request: TargetRequest;
-  readonly seams: SwapSeams;
+  readonly seams: TargetSeams;
+}
+
+/** Where tests stand in the way. */
+export interface TargetSeams extends SwapSeams {
+  /** Bytes of rows that one of several connections gets at a time. */
+  readonly runOfRows?: number;
 }

@@ -12,20 +12,22 @@ import { gatherFacts, type TargetFacts } from './facts.ts';
 import { attempting } from './faults.ts';
 import type { Hold } from './hold.ts';
 import { addInPlace, isInPlace, loadPart, planInPlace, planPart } from './in-place.ts';
+import { keptNotes } from './kept-notes.ts';
 import { load } from './load.ts';
 import { loadInStreams } from './load-streams.ts';
+import { noteLoaded } from './loaded.ts';
 import { openMeans } from './means.ts';
 import { countObjects } from './objects.ts';
 import { planInPlaceOf, planOf } from './plan.ts';
 import { describeDatabase } from './properties.ts';
 import { settlePublicSchema } from './public-schema.ts';
 import { refusalsOf } from './rights.ts';
-import { createScratch } from './scratch.ts';
+import { createScratch, noScratch } from './scratch.ts';
 import { sessionName } from './session-name.ts';
 import { loadOptions } from './settings.ts';
 import { identifier } from './sql.ts';
 import { type SwapPlace, type SwapSeams, swap } from './swap.ts';
-import type { Parts } from './target-parts.ts';
+import type { Parts, TargetSeams } from './target-parts.ts';
 import { settingsAs, wantedProperties, wantedPublicSchema } from './wanted.ts';
 
 export const NO_SEAMS: SwapSeams = { now, before: async () => {} };
@@ -35,7 +37,7 @@ export function openTarget(
   login: Login,
   request: TargetRequest,
   context: EngineContext,
-  seams: SwapSeams = NO_SEAMS,
+  seams: TargetSeams = NO_SEAMS,
 ): Promise<Target> {
   return attempting('opening the target server', context.signal, () => open(access, login, request, context, seams));
 }
@@ -45,7 +47,7 @@ async function open(
   login: Login,
   request: TargetRequest,
   context: EngineContext,
-  seams: SwapSeams,
+  seams: TargetSeams,
 ): Promise<Target> {
   const means = await openMeans({
     ...{ server: access, database: access.database, login, context, options: loadOptions },
@@ -63,7 +65,7 @@ export function targetOf(parts: Parts): Omit<Target, keyof AsyncDisposable> {
   return {
     plan: () =>
       attempting('looking at the target', held.signal, async () =>
-        planFor(parts, await gatherFacts(held, access.database, request)),
+        withKept(parts, await planFor(parts, await gatherFacts(held, access.database, request))),
       ),
     createScratch: (archived) =>
       attempting('making the scratch database', held.signal, async () => {
@@ -77,9 +79,10 @@ export function targetOf(parts: Parts): Omit<Target, keyof AsyncDisposable> {
     load: () => {
       const { streams = 1 } = request;
       const job = { database: scratchDatabase, tools, libpq: programs, signal: held.signal, choices: request };
-      const loading = streams > 1 ? loadInStreams(job, streams) : load(job);
+      const loading = streams > 1 ? loadInStreams(job, streams, parts.seams.runOfRows) : load(job);
       return request.selection === undefined ? loading : loadPart(parts, loading);
     },
+    note: () => attempting('noting what was loaded', held.signal, () => noteLoaded(parts)),
     addTo: (fence) => addInPlace(parts, fence),
     ask: (sql, deadline) =>
       attempting('a check', held.signal, async () => {
@@ -96,6 +99,11 @@ export function targetOf(parts: Parts): Omit<Target, keyof AsyncDisposable> {
         dropPrevious(held.session, previousDatabase, run.uid),
       ),
   };
+}
+
+async function withKept({ held, access }: Parts, plan: TargetPlan): Promise<TargetPlan> {
+  const kept = plan.alreadyRestored ? [] : await keptNotes(held.session, access.database);
+  return kept.length === 0 ? plan : { ...plan, notes: [...(plan.notes ?? []), ...kept] };
 }
 
 /** What the archive holds matters where not all of it is restored, or not all of the live database goes. */
@@ -163,12 +171,6 @@ function refuseWhatChanged(parts: Parts, facts: TargetFacts): void {
   const [refusal] = refusals.filter(({ reason }) => reason !== 'SessionsInTheWay');
   if (refusal === undefined) return;
   throw new HoldfastError(refusal.reason, refusal.message, refusal.hint === undefined ? {} : { hint: refusal.hint });
-}
-
-function noScratch(name: string): HoldfastError {
-  return new HoldfastError('ScratchMissing', `the scratch database "${name}" of this restore is not there any more`, {
-    hint: 'make a new Restore',
-  });
 }
 
 /** A superuser's extensions stay the superuser's, as they will have been. */

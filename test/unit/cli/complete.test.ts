@@ -44,7 +44,7 @@ describe('what could come next', () => {
     [['-n', 'shop', 'restore', ''], { names: 'backup' }],
     [['restore', '--yes', ''], { names: 'backup' }],
     [['restore', 'nightly', ''], { words: [] }],
-    [['undo', ''], { names: 'restore' }],
+    [['undo', ''], { names: 'undoable' }],
     [['backup', '--from', ''], { names: 'schedule' }],
     [['backup', '--like', ''], { names: 'backup' }],
     [['schedule', 'next', ''], { names: 'schedule' }],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { mustBeUndoable, type UndoFacts, undoText } from '../../../src/cli/undo-plan.ts';
+import { keepsSomething, mustBeUndoable, type UndoFacts, undoText } from '../../../src/cli/undo-plan.ts';
 import { notedTarget } from '../../../src/controllers/restore/noted-target.ts';
 import type { HoldfastError } from '../../../src/lib/errors.ts';
 import { condition, NOON, noonPlus } from '../../support/builders.ts';
@@ -51,6 +51,17 @@ describe('an undo is refused, with the next step,', () => {
     expect(whyNot(undone({ previousDatabases: ['a', 'b'], ...nothingKept }))).toBeUndefined();
     const outcome = { result: 'AlreadyRestored', time: NOON.toISOString() } as const;
     expect(whyNot(undone({ outcome, ...nothingKept }))).toBeUndefined();
+  });
+
+  test.each<[string, UndoFacts, boolean]>([
+    ['keeps a database', aPlan(), true],
+    ['keeps databases', undone({ previousDatabases: ['a', 'b'], ...nothingKept }), true],
+    ['keeps nothing', undone(nothingKept), false],
+    ['is not over', undone({ conditions: [] }), false],
+    ['failed', undone({ conditions: [condition('Failed', 'True')] }), false],
+  ])('is what a shell offers, or not: of one that %s', (_what, plan, offered) => {
+    expect(keepsSomething(plan.undone)).toBe(offered);
+    if (offered) expect(whyNot(plan)).toBeUndefined();
   });
 
   test.each<[string, UndoFacts, string, RegExp]>([

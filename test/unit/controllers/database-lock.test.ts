@@ -54,6 +54,20 @@ describe('work on one database', () => {
     );
   });
 
+  test('says how to end the waiting, where the Lease tells for whom', async () => {
+    const hint = async (holder: string) => {
+      const lease = held(ORDERS);
+      const annotations = { ...lease.metadata.annotations, 'holdfast.dev/holder': holder };
+      const found = { ...lease, metadata: { ...lease.metadata, annotations } } as Lease;
+      return databaseBusy(await observeDatabaseLock(world([found]), ORDERS), us)?.hint;
+    };
+    expect(await hint('Backup shop/nightly-1')).toBe(
+      'Wait for it, or stop it: kubectl delete backup nightly-1 -n shop',
+    );
+    expect(await hint('Restore shop/back')).toContain('kubectl delete restore back -n shop');
+    expect(await hint('Backup shop/x; rm -r /')).toBeUndefined();
+  });
+
   test('does not wait for work on another database, another port or another host', async () => {
     expect(await busy([held({ ...SERVER, database: 'stock' })], ORDERS)).toBeUndefined();
     expect(await busy([held({ ...SERVER, port: 5433 })], ORDERS)).toBeUndefined();

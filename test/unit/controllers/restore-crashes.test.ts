@@ -12,7 +12,7 @@ const failure = { reason: 'LoadFailed', message: 'x' };
 
 /** Every Job ends well but for those that are named. */
 const fate =
-  (others: Readonly<Record<string, Report | 'silence'>>): Fate =>
+  (others: Readonly<Record<string, ReturnType<Fate>>>): Fate =>
   (purpose, world) => {
     if (others[purpose] !== undefined) return others[purpose];
     if (purpose === 'plan') return PLAN_REPORT;
@@ -34,6 +34,7 @@ const FATES: Readonly<Record<string, Fate>> = {
   'the runner is lost while it checks': fate({ check: 'silence' }),
   'the swap fails': fate({ swap: { command: 'swap', ok: false, retry: false, failure } }),
   'the runner is lost while it swaps': fate({ swap: 'silence' }),
+  'the pod that swaps is deleted by force': fate({ swap: 'vanished' }),
 };
 
 /** True in the end of every story, whatever happened on the way. */
@@ -46,6 +47,30 @@ function expectPeace(world: RestoreWorld): void {
     atWork: [],
   });
 }
+
+test('where force goes on without a safety backup the status says why, wherever an operator is killed', () => {
+  const forced = (crashAt?: number) => {
+    const world = new RestoreWorld(FATES['the safety backup fails']!, crashAt);
+    const { restore } = world;
+    world.restore = { ...restore!, spec: { ...restore!.spec, force: ['SafetyBackup'] } };
+    world.run();
+    return world;
+  };
+  const { done } = forced();
+  expect(done).toBeGreaterThan(10);
+  for (let crashAt = 1; crashAt <= done + 1; crashAt += 1) {
+    const world = forced(crashAt);
+    expectPeace(world);
+    const { status } = world.restore!;
+    expect({ crashAt, live: world.live, phase: status?.phase }).toEqual({ crashAt, live: 'new', phase: 'Complete' });
+    expect(status?.plan).toMatchObject({
+      refusals: [{ reason: 'SafetyBackup', message: expect.stringContaining('LoadFailed: x'), forced: true }],
+      notes: [expect.stringContaining('there is no safety backup')],
+    });
+    expect(status?.conditions).toContainEqual(expect.objectContaining({ type: 'Forced', status: 'True' }));
+    expect(status?.safetyBackup?.time).toBeUndefined();
+  }
+});
 
 describe.each(Object.entries(FATES))('when %s', (_name, fate) => {
   const reference = new RestoreWorld(fate);

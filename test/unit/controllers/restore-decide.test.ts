@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Backup } from '../../../src/api/backup.ts';
 import type { BackupStore } from '../../../src/api/backup-store.ts';
 import type { CleanupResult, LoadTask, PlanResult, Report, SwapResult } from '../../../src/api/task.ts';
+import { transitions } from '../../../src/controllers/events.ts';
 import type { LeaseFacts } from '../../../src/controllers/leases.ts';
 import { decide } from '../../../src/controllers/restore/decide.ts';
 import { FENCE_MARGIN, type RestoreFacts } from '../../../src/controllers/restore/facts.ts';
@@ -132,7 +133,12 @@ const refusedBy = (command: 'load' | 'check' | 'swap', retry = false): Report =>
 });
 const cleaned = (result: CleanupResult) => aRun('cleanup', { report: { command: 'cleanup', ok: true, result } });
 const asleep = () => web({ replicas: 0, lease: {} });
-const words = (world: RestoreFacts, now = noonPlus(60)) => decide(world, now).actions.map(({ action }) => action);
+/** In the order in which they are carried out. */
+const actionsOf = (world: RestoreFacts, now = noonPlus(60)) => {
+  const { rows = [], actions } = decide(world, now);
+  return [...rows.flat(), ...actions];
+};
+const words = (world: RestoreFacts, now = noonPlus(60)) => actionsOf(world, now).map(({ action }) => action);
 
 describe('before anything is touched', () => {
   test('the finalizer is the very first thing', () => {
@@ -172,7 +178,7 @@ describe('before anything is touched', () => {
   ])('it waits for %s', (_what, more, reason) => {
     const { actions, status } = decide(facts(more), noonPlus(60));
     expect(actions).toEqual([]);
-    expect(status).toMatchObject({ phase: 'Pending', failure: { reason } });
+    expect(status).toMatchObject({ phase: 'Pending', failure: { reason, hint: expect.any(String) } });
   });
 
   test('a backup that failed is refused at once', () => {
@@ -274,8 +280,10 @@ describe('while it loads', () => {
   });
 
   test('the app is not brought back while the runner may still swap', () => {
-    const restore = aRestore({ status: { ...underway, outcome: { result: 'Unknown', time: '2026-11-24T12:01:00Z' } } });
-    const world = facts({ restore, runs: [planned(), loading()], workloads: [asleep()] });
+    const jobName = swapping().name;
+    const outcome = { result: 'Unknown' as const, time: '2026-11-24T12:01:00Z' };
+    const restore = aRestore({ status: { ...underway, jobName, outcome } });
+    const world = facts({ restore, runs: [planned(), loaded(), swapping()], workloads: [asleep()] });
     expect(words(world, noonPlus(60))).toEqual(['deleteJob']);
     expect(words(world, new Date(noonPlus(3600).getTime() + FENCE_MARGIN - 1))).toEqual(['deleteJob']);
     expect(words(world, new Date(noonPlus(3600).getTime() + FENCE_MARGIN))).toEqual(['scale', 'deleteLease']);
@@ -311,10 +319,14 @@ describe('once it is loaded', () => {
       action.action === 'createJob' ? action.job.metadata.labels?.['holdfast.dev/command'] : [],
     );
 
-  test('without checks the swap starts, with the fence that the load had', () => {
+  test('without checks the swap starts, with ten minutes, and with less where the load had less', () => {
     const { actions, status } = decide(facts({ runs: [planned(), loaded()], ...atRest }), noonPlus(60));
     expect(status?.phase).toBe('Swapping');
-    expect(JSON.stringify(actions)).toContain(`\\"notAfter\\":\\"${TASK.notAfter}`);
+    const fence = (written: unknown) => /\\"notAfter\\":\\"([^\\]*)/.exec(JSON.stringify(written))?.[1];
+    expect(fence(actions)).toBe(noonPlus(660).toISOString());
+    expect(fence(decide(facts({ runs: [planned(), loaded()], ...atRest }), noonPlus(3500)).actions)).toBe(
+      TASK.notAfter,
+    );
     expect(purposeOf(facts({ runs: [planned(), loaded()], ...atRest }))).toEqual(['swap']);
   });
 
@@ -420,11 +432,8 @@ describe('the ending', () => {
   const over = loading({ state: 'failed', livingPods: 0 });
 
   test.each(['Restored', 'Failed', 'Unknown'] as const)('brings the app back to its count when it %s', (result) => {
-    const { actions } = decide(
-      facts({ restore: ended(result), runs: [planned(), over], workloads: [asleep()] }),
-      noonPlus(70),
-    );
-    expect(actions).toMatchObject([{ action: 'scale', replicas: 3 }, { action: 'deleteLease' }]);
+    const world = facts({ restore: ended(result), runs: [planned(), over], workloads: [asleep()] });
+    expect(actionsOf(world, noonPlus(70))).toMatchObject([{ action: 'scale', replicas: 3 }, { action: 'deleteLease' }]);
   });
 
   test('leaves a count alone that somebody set meanwhile', () => {
@@ -513,8 +522,8 @@ describe('a Restore that is deleted half-way', () => {
     const restore = leaving({ jobName: LOAD_JOB });
     expect(words(facts({ restore, runs: [planned(), loading()], workloads: [asleep()] }))).toEqual(['deleteJob']);
     const { job: _, ...gone } = loading({ state: 'gone', livingPods: 1 });
-    expect(words(facts({ restore, runs: [planned(), gone], workloads: [asleep()] }))).toEqual([]);
-    expect(words(facts({ restore, runs: [planned()], workloads: [asleep()] }))).toEqual(['scale', 'deleteLease']);
+    expect(words(facts({ restore, runs: [planned(), gone], workloads: [asleep()] }))).toEqual(['scale', 'deleteLease']);
+    expect(words(facts({ restore, runs: [planned(), gone], workloads: [web()] }))).toEqual([]);
     expect(words(facts({ restore, runs: [planned()], workloads: [web()] }))).toEqual(['createJob']);
     const last = facts({
       restore,
@@ -564,6 +573,55 @@ describe('the replaced database', () => {
     expect(decide(facts({ restore: complete(), runs: [run] }), late).status).not.toHaveProperty('previousDatabase');
   });
 
+  describe('that cannot be dropped', () => {
+    const due = 120 + 86_400;
+    const refused = { reason: 'SecretMissing', message: 'there is no Secret "pg"', hint: 'Make it.' };
+    const failed = (more: Partial<RunFacts> = {}) =>
+      aRun('expire', {
+        state: 'failed',
+        ended: noonPlus(due + 5),
+        report: { command: 'cleanup', ok: false, retry: true, failure: refused },
+        ...more,
+      });
+    const later = (runs: RunFacts[], seconds: number, restore = complete()) =>
+      decide(facts({ restore, runs }), noonPlus(due + seconds));
+    const stuck = {
+      type: 'PreviousDropped',
+      status: 'False',
+      reason: 'SecretMissing',
+      message:
+        'keepPrevious is over, and the replaced database could not be dropped: there is no Secret "pg". Next: Make it.',
+    };
+
+    test('is told by a condition and a Warning from the first attempt on, and tried again', () => {
+      const { status } = later([failed()], 6);
+      expect(status).toMatchObject({ previousDatabase: 'orders_before_22222222' });
+      expect(status?.conditions).toEqual([condition('Complete', 'True'), expect.objectContaining(stuck)]);
+      expect(transitions(complete().status, status!, [])).toMatchObject([{ type: 'Warning', reason: 'SecretMissing' }]);
+      expect(later([failed()], 60).actions).toMatchObject([{ action: 'createJob' }]);
+    });
+
+    test('is told where no Job can be made, or its pod does not begin', () => {
+      const quota = { reason: 'Forbidden', message: 'exceeded quota' };
+      expect(later([], 1).statusOnFailure?.(quota).conditions).toContainEqual(
+        expect.objectContaining({ ...stuck, reason: 'Forbidden', message: expect.stringContaining('exceeded quota') }),
+      );
+      const { report: _, ended: __, ...rest } = failed();
+      const job = { uid: 'x', created: noonPlus(due), leaving: false };
+      const waiting = { ...rest, job, state: 'active', started: false, livingPods: 0 } as const;
+      expect(later([waiting], 5)).toEqual({ actions: [], requeueAfter: 15_000 });
+      expect(later([waiting], 20).status?.conditions).toContainEqual(
+        expect.objectContaining({ type: 'PreviousDropped', reason: 'PodNotCreated' }),
+      );
+    });
+
+    test('is said no more once it is gone', () => {
+      const told = { ...complete(), status: later([failed()], 6).status! };
+      const done = aRun('expire', { attempt: 2, report: { command: 'cleanup', ok: true, result: { restored: true } } });
+      expect(later([failed(), done], 60, told).status?.conditions).toEqual([condition('Complete', 'True')]);
+    });
+  });
+
   test('is not forgotten while one of many is left', () => {
     const late = noonPlus(120 + 86_400);
     const { previousDatabase: _, ...status } = complete().status ?? {};
@@ -573,7 +631,7 @@ describe('the replaced database', () => {
       const report = { command: 'cleanup', ok: true, result: { restored: true, previousDatabases } } as const;
       return decide(facts({ restore, runs: [aRun('expire', { report })] }), late).status;
     };
-    expect(left(['b'])).toBeUndefined();
+    expect(left(['b'])).toMatchObject({ previousDatabases: ['a', 'b'] });
     expect(left([])).not.toHaveProperty('previousDatabases');
   });
 });
@@ -594,7 +652,8 @@ describe('an operator that finds what another one left', () => {
 
   test('gives up on a database that does not answer five minutes after it was first asked', () => {
     const asked = aRun('cleanup', { state: 'failed', job: { uid: 'c', created: noonPlus(7200), leaving: false } });
-    const world = facts({ restore: concluded, runs: [planned(), loaded(), lost, asked], workloads: [web()] });
+    const lost = loading({ state: 'failed', livingPods: 0 });
+    const world = facts({ restore: concluded, runs: [planned(), lost, asked], workloads: [web()] });
     expect(decide(world, noonPlus(7200 + 299)).status?.phase).toBe('Resuming');
     expect(decide(world, noonPlus(7200 + 301)).status?.phase).toBe('Failed');
   });
@@ -611,8 +670,8 @@ describe('an operator that finds what another one left', () => {
     const app = { ...web({ replicas: 0 }), lease: unreadable };
     const scaledWorkloads = [{ kind: 'Deployment', name: 'web', uid: 'web-uid', replicas: 3, restored: false }];
     const restore = aRestore({ status: { ...concluded.status, scaledWorkloads } });
-    const { actions } = decide(facts({ restore, runs: [planned(), loaded(), lost], workloads: [app] }), noonPlus(70));
-    expect(actions).toMatchObject([{ action: 'scale', replicas: 3 }, { action: 'deleteLease' }]);
+    const world = facts({ restore, runs: [planned(), loaded(), lost], workloads: [app] });
+    expect(actionsOf(world, noonPlus(70))).toMatchObject([{ action: 'scale', replicas: 3 }, { action: 'deleteLease' }]);
   });
 
   test('does not let anything go live while it may not look at the app', () => {

@@ -1,6 +1,8 @@
 /** What is restored joins a live database: the load is all there is, and it works on what is live. */
 import { describe, expect, test } from '@jest/globals';
+import type { RestoreStatus } from '../../../src/api/restore.ts';
 import type { ObjectsOutcome, Report } from '../../../src/api/task.ts';
+import { transitions } from '../../../src/controllers/events.ts';
 import { decide } from '../../../src/controllers/restore/decide.ts';
 import { touchesLive } from '../../../src/controllers/restore/scaling.ts';
 import { aRestore, BACKED_UP, noonPlus } from '../../support/builders.ts';
@@ -29,6 +31,20 @@ function world(spec: Partial<ReturnType<typeof aRestore>['spec']> = {}): Restore
   return made;
 }
 
+/** The world after a load that did this. */
+function over(at: RestoreWorld, objects: ObjectsOutcome): { readonly status: RestoreStatus } {
+  const load: Report = { command: 'load', ok: true, result: { live: { objects } } };
+  const ended = new RestoreWorld((purpose) => (purpose === 'load' ? load : (REPORTS[purpose] ?? 'silence')));
+  ended.restore = at.restore;
+  ended.run();
+  return { status: ended.restore!.status! };
+}
+
+function completeOf({ conditions }: RestoreStatus): object {
+  const { reason, message } = conditions!.find(({ type }) => type === 'Complete')!;
+  return { reason, message };
+}
+
 describe('a restore into a live database', () => {
   test('is over with its load, and says what became of the objects', () => {
     const at = world();
@@ -41,6 +57,41 @@ describe('a restore into a live database', () => {
     });
     expect([...at.jobs.values()].map(({ run }) => run.purpose)).not.toContain('swap');
     expect(at.replicas).toBe(3);
+  });
+
+  test('says how much was added, replaced and left, and not that a restored database is live', () => {
+    const { status } = over(world(), OBJECTS);
+    expect(status).toMatchObject({ outcome: { result: 'Restored' } });
+    expect(completeOf(status)).toEqual({
+      reason: 'Restored',
+      message: 'what was restored is in the live database: 1 added, none replaced, 1 stayed as they were',
+    });
+  });
+
+  test('that added nothing and replaced nothing says so as a warning, with the way on', () => {
+    const { status } = over(world(), { ...OBJECTS, added: [], addedCount: 0 });
+    expect(status).toMatchObject({ phase: 'Complete', outcome: { result: 'NothingRestored' } });
+    expect(completeOf(status)).toEqual({
+      reason: 'NothingRestored',
+      message: expect.stringMatching(
+        /^nothing was restored: none added, none replaced, 1 stayed .* onConflict: Replace/,
+      ),
+    });
+    expect(transitions({}, status, [])).toContainEqual(
+      expect.objectContaining({ type: 'Warning', reason: 'NothingRestored' }),
+    );
+  });
+
+  test('whose report was lost does not say what it does not know', () => {
+    const at = new RestoreWorld((purpose) => {
+      if (purpose === 'cleanup') return { command: 'cleanup', ok: true, result: { restored: true } };
+      return purpose === 'load' ? 'silence' : (REPORTS[purpose] ?? 'silence');
+    });
+    at.restore = world().restore;
+    at.run();
+    expect(completeOf(at.restore!.status!)).toMatchObject({
+      message: 'what was restored is in the live database; the report of what was added is lost',
+    });
   });
 
   test('has no moment for checks, and says so before the app is touched', () => {

@@ -178,12 +178,16 @@ describe('refusals that a person takes on', () => {
     expect(status?.plan?.refusals).toEqual([{ ...RIGHT, forceable: false, forced: false }]);
   });
 
-  test('a safety backup that failed is among them, once it has', () => {
+  test('a safety backup that failed is among them, once it has, before anything is touched', () => {
     const failure = { reason: 'StoreNotReady', message: 'the bucket is gone' };
     const safetyBackup = aBackup({ status: { failure, conditions: [condition('Failed', 'True')] } });
     const runs = [planned({ databaseExists: true, objects: 3 })];
-    const world = facts({ onConflict: 'Replace', force: ['SafetyBackup'] }, { runs, safetyBackup });
-    const { status } = decide(world, noonPlus(60));
+    const { name, uid } = safetyBackup.metadata;
+    const restore = aRestore({ status: { ...PINNED, safetyBackup: { name, uid } } });
+    const spec: Partial<RestoreSpec> = { onConflict: 'Replace', safetyBackup: true, force: ['SafetyBackup'] };
+    const world = facts(spec, { restore, runs, safetyBackup });
+    const { status, actions } = decide(world, noonPlus(60));
+    expect(actions).toEqual([]);
     expect(status?.plan?.refusals).toEqual([
       {
         reason: 'SafetyBackup',

@@ -1,7 +1,7 @@
 /** From a Restore to the archive that is pinned: what is asked, what is written down, and in which order. */
 import { describe, expect, test } from '@jest/globals';
 import type { RestoreSpec, RestoreStatus } from '../../../src/api/restore.ts';
-import type { CatalogResult, Report } from '../../../src/api/task.ts';
+import type { CatalogResult, Report, Task } from '../../../src/api/task.ts';
 import type { Action } from '../../../src/controllers/action.ts';
 import { decide } from '../../../src/controllers/restore/decide.ts';
 import type { RestoreFacts } from '../../../src/controllers/restore/facts.ts';
@@ -29,6 +29,29 @@ const FOUND: CatalogResult = {
   verification: { level: 'ReadBack', time: '2026-11-24T02:01:00.000Z' },
   database: 'orders',
 };
+
+const PINNED = {
+  resolved: {
+    backup: 'nightly',
+    backupUID: 'b',
+    store: 'cellar',
+    path: PATH,
+    digest: 'sha256:1',
+    time: NOON.toISOString(),
+  },
+  target: {
+    postgresql: {
+      host: 'pg.shop.svc',
+      port: 5432,
+      database: 'orders',
+      maintenanceDatabase: 'postgres',
+      credentials: { secretRef: { name: 'pg' } },
+    },
+  },
+} as const satisfies RestoreStatus;
+
+const aDrill = (status: RestoreStatus) =>
+  aRestore({ spec: { from: { backupRef: { name: 'nightly' } }, target: { ephemeral: {} } }, status });
 
 interface World {
   readonly spec?: Partial<RestoreSpec>;
@@ -234,6 +257,46 @@ describe('what was chosen is pinned', () => {
       ...theSource(pinned, { backup: undefined, runs: [plan] }),
     };
     expect(jobOf(decide(gone, noonPlus(60)).actions).task).toEqual(task);
+  });
+});
+
+describe('an archive that retention is removing', () => {
+  const pinned = aRestore({ status: { ...PINNED, attempts: 1 } });
+  const waits = { state: 'waiting', failure: { reason: 'ArchiveRemoved' } };
+  const fails = { state: 'concluded', outcome: { result: 'Failed', failure: { reason: 'ArchiveRemoved' } } };
+  const planned = asked(PLAN_REPORT, { purpose: 'plan', name: 'bring-back-plan-22222222-1' });
+
+  function world(prune: Partial<RunFacts>, runs: readonly RunFacts[] = [], restore = pinned): RestoreFacts {
+    const archives = [{ folder: PINNED.resolved.path, manifestDigest: 'd', backupUid: 'b' }];
+    const task = { command: 'prune', store: {}, cluster: 'lodz', namespace: 'shop', archives } as unknown as Task;
+    const run = asked(undefined, { purpose: 'prune', name: 'nightly-prune-1', task, ...prune });
+    return { ...facts({}), restore, runs, ...theSource(restore, { runs, prunes: [run] }) };
+  }
+
+  const active = { state: 'active', livingPods: 1 } as const;
+  const done = { report: { command: 'prune', ok: true, result: { removed: [0] } } } as const;
+  const refused = { report: { command: 'prune', ok: true, result: { removed: [] } } } as const;
+
+  test.each<[string, RestoreFacts, object]>([
+    ['is waited for before the plan', world(active), waits],
+    ['is nothing to look at once it is removed', world(done), fails],
+    ['is looked at where the store refused', world(refused), { state: 'plannable' }],
+    ['is found before the app is touched', world(active, [planned]), fails],
+    ['is found though it was removed since the plan', world(done, [planned]), fails],
+    ['goes live where the store refused', world(refused, [planned]), { state: 'loadable' }],
+    ['is waited for by a drill', world(active, [], aDrill(PINNED)), waits],
+    ['ends a drill once it is removed', world(done, [], aDrill(PINNED)), fails],
+  ])('%s', (_what, facts_, expected) => {
+    expect(stateOf(facts_, noonPlus(60))).toMatchObject(expected);
+  });
+
+  test('ends a restore that waited for it too long', () => {
+    expect(stateOf(world(active), noonPlus(3_601))).toMatchObject(fails);
+  });
+
+  test('changes nothing once loading has begun: the load finds out by itself', () => {
+    const load = asked(undefined, { ...active, purpose: 'load', name: 'bring-back-load-22222222-1' });
+    expect(stateOf(world(active, [planned, load]), noonPlus(60)).state).toBe('loading');
   });
 });
 

@@ -66,24 +66,30 @@ describe('nothing is saved', () => {
     ['is told where the live database is empty', {}, { objects: 0 }, /the live database is empty/],
     ['is not told to whoever said so', { safetyBackup: false }, {}, undefined],
   ])('and that %s', (_what, spec, plan, note) => {
-    const notes = safetyNotes(facts({ restore: restoreOf(spec) }), { ...PLAN, ...plan });
+    const notes = safetyNotes(facts({ restore: restoreOf(spec) }), { ...PLAN, ...plan }, undefined);
     expect(notes).toEqual(note === undefined ? [] : [expect.stringMatching(note)]);
   });
 });
 
 test('that it is saved is told beforehand, and that it is not where force goes on without', () => {
-  expect(safetyNotes(facts(), PLAN)).toEqual([`what is live now is saved first, as Backup ${NAME}`]);
+  expect(safetyNotes(facts(), PLAN, undefined)).toEqual([`what is live now is saved first, as Backup ${NAME}`]);
   const restore = restoreOf({ force: ['SafetyBackup'] });
-  expect(safetyNotes(facts({ restore, safetyBackup: made(failed) }), PLAN)).toEqual([
-    `what is live now is not saved: Backup ${NAME} failed, and force: [SafetyBackup] goes on without`,
+  const refusal = { reason: 'SafetyBackup', message: 'DumpFailed: no.' };
+  expect(safetyNotes(facts({ restore }), PLAN, refusal)).toEqual([
+    'there is no safety backup, and force: [SafetyBackup] goes on without: DumpFailed: no.',
   ]);
+});
+
+test('a dry run names no Backup: it is another Restore that will make one', () => {
+  const notes = safetyNotes(facts({ restore: restoreOf({ dryRun: true }) }), PLAN, undefined);
+  expect(notes).toEqual(['what is live now is saved first, as a Backup of its own']);
 });
 
 test('an undo saves nothing: what it replaces is kept, and can be brought back', () => {
   const undone = { namespace: 'shop', name: 'first', uid: 'u', specHash: 'h', databases: [] };
   const undo = facts({ source: { choice: 'kept', undone } });
   expect(safetyOf(undo, PLAN, NOON, NOON).safety).toBe('needless');
-  expect(safetyNotes(undo, PLAN)).toEqual([]);
+  expect(safetyNotes(undo, PLAN, undefined)).toEqual([]);
 });
 
 describe('the Backup that is made', () => {
@@ -236,12 +242,46 @@ describe('the restore', () => {
     expect(found.safety === 'refused' && found.failure.hint).toMatch(/^Look\. .*force: \[SafetyBackup\]/);
   });
 
+  const FORCED = { force: ['SafetyBackup'] };
+
+  test.each<[string, Partial<SafetyFacts>, number, string]>([
+    ['failed', { safetyBackup: made(failed) }, 60, 'DumpFailed: pg_dump: no.'],
+    ['was deleted at work', { restore: restoreOf(FORCED, { safetyBackup: NOTED }) }, 60, 'BackupDeleted'],
+    [
+      'made way for another one',
+      { restore: restoreOf(FORCED, { safetyBackup: { ...NOTED, uid: 'before' } }), safetyBackup: made(complete) },
+      ...([60, 'BackupDeleted'] as const),
+    ],
+    [
+      'has a name that somebody else took',
+      { safetyBackup: made(complete, (backup) => ({ ...backup, metadata: { ...backup.metadata, labels: {} } })) },
+      ...([60, 'AdoptionRefused'] as const),
+    ],
+    [
+      'cannot be made',
+      { restore: restoreOf(FORCED, { phase: 'SafetyBackup', failure: { reason: 'Forbidden', message: 'quota' } }) },
+      ...([600, 'Forbidden: quota'] as const),
+    ],
+    ['does not come to its end', { safetyBackup: made() }, 4_800, 'DeadlineExceeded'],
+  ])('goes on by force where it %s, and says so', (_what, more, after, why) => {
+    const found = safetyOf(facts({ restore: restoreOf(FORCED), ...more }), PLAN, NOON, noonPlus(after));
+    expect(found).toMatchObject({ safety: 'forced', refusal: { reason: 'SafetyBackup' } });
+    expect(found.safety === 'forced' && found.refusal.message).toContain(why);
+  });
+
+  const refusal = { reason: 'SafetyBackup', message: 'Forbidden: quota' };
+  const told = { server: '17.6', databaseExists: true, objects: 4, bytesNeeded: 100 };
+  const taken = (forced: boolean) =>
+    restoreOf(FORCED, { plan: { ...told, refusals: [{ ...refusal, forceable: true, forced }] } });
+
   test.each<[string, Partial<SafetyFacts>]>([
-    ['failed', { safetyBackup: made(failed) }],
-    ['was deleted at work', { restore: restoreOf({ force: ['SafetyBackup'] }, { safetyBackup: NOTED }) }],
-  ])('goes on by force where it %s', (_what, more) => {
-    const found = facts({ restore: restoreOf({ force: ['SafetyBackup'] }), ...more });
-    expect(safetyOf(found, PLAN, NOON, NOON).safety).toBe('needless');
+    ['a Backup could be made after all', {}],
+    ['its Backup comes to its end', { safetyBackup: made(complete) }],
+  ])('stays with what force took on, though %s', (_what, more) => {
+    const found = facts({ restore: taken(true), ...more });
+    expect(safetyOf(found, PLAN, NOON, NOON)).toEqual({ safety: 'forced', refusal });
+    expect(notedSafetyBackup(found)).toEqual({});
+    expect(safetyOf({ ...found, restore: taken(false) }, PLAN, NOON, NOON).safety).not.toBe('forced');
   });
 
   test('waits by force as well, while it is at work', () => {

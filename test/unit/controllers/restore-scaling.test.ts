@@ -7,9 +7,12 @@ import {
   workloadRefusals,
   workloadWarnings,
 } from '../../../src/controllers/restore/contest.ts';
+import type { RestoreFacts } from '../../../src/controllers/restore/facts.ts';
 import { bringBack, quiesceIsOverdue, takeDown, waitsFor } from '../../../src/controllers/restore/scaling.ts';
+import { progressStatus } from '../../../src/controllers/restore/status.ts';
 import type { FoundWorkload, WorkloadFacts } from '../../../src/controllers/restore/workload-facts.ts';
-import { aRestore, condition, NOON, noonPlus } from '../../support/builders.ts';
+import { aRestore, condition, NOON, noonPlus, SETTINGS } from '../../support/builders.ts';
+import { theSource } from '../../support/restore-source.ts';
 
 const DEPLOYMENTS = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' };
 const REFUSED = { reason: 'WorkloadKindNotAllowed', message: 'not allowed', hint: 'the value' };
@@ -51,12 +54,12 @@ describe('a CronJob', () => {
   test('that was suspended is not touched, then or afterwards', () => {
     expect(words(takeDown(facts(report({ replicas: 0 })), NOON))).toEqual(['createLease', 'annotateLease']);
     const lease = aLease({ replicas: 0 });
-    expect(words(bringBack(facts(report({ replicas: 0 }, { lease }))).actions)).toEqual(['deleteLease']);
+    expect(words(bringBack(facts(report({ replicas: 0 }, { lease }))).rows.flat())).toEqual(['deleteLease']);
   });
 
   test('is resumed in the end', () => {
-    const { actions } = bringBack(facts(report({ replicas: 0 }, { lease: aLease({ replicas: 1 }) })));
-    expect(actions).toMatchObject([{ action: 'suspend', suspend: false }, { action: 'deleteLease' }]);
+    const { rows } = bringBack(facts(report({ replicas: 0 }, { lease: aLease({ replicas: 1 }) })));
+    expect(rows.flat()).toMatchObject([{ action: 'suspend', suspend: false }, { action: 'deleteLease' }]);
   });
 
   test('is at rest when its Jobs have ended and their pods are gone', () => {
@@ -106,6 +109,63 @@ test('each contest is an event: the first by its condition, the others by themse
   );
 });
 
+describe('two of one kind and one name, of two groups', () => {
+  const KRUISE = { apiVersion: 'apps.kruise.io/v1beta1', kind: 'StatefulSet', plural: 'statefulsets' };
+  const NATIVE = { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets' };
+  const db = (resource: typeof NATIVE, found: Partial<FoundWorkload>, more: Partial<WorkloadFacts> = {}) => ({
+    ...web({ uid: resource.apiVersion, ...found }, more),
+    workload: { apiVersion: resource.apiVersion, kind: resource.kind, name: 'db' },
+    resource,
+  });
+  const entry = (apiVersion: string | undefined, replicas: number) => ({
+    ...{ kind: 'StatefulSet', name: 'db', uid: 'u', replicas, restored: false },
+    ...(apiVersion === undefined ? {} : { apiVersion }),
+  });
+  const lost = (entries: readonly ReturnType<typeof entry>[], workloads: readonly WorkloadFacts[]) =>
+    bringBack({ restore: aRestore({ status: { scaledWorkloads: [...entries] } }), workloads }).rows.flat();
+
+  test('come back to a count each, though their Leases were removed', () => {
+    const entries = [entry(KRUISE.apiVersion, 5), entry('apps/v1', 2)];
+    const actions = lost(entries, [db(NATIVE, { replicas: 0 }), db(KRUISE, { replicas: 0 })]);
+    expect(actions).toMatchObject([
+      { action: 'scale', uid: 'apps/v1', replicas: 2 },
+      { action: 'scale', uid: KRUISE.apiVersion, replicas: 5 },
+    ]);
+    // Another version of the group is the same workload.
+    const [newer] = lost([entry('apps.kruise.io/v1alpha1', 5)], [db(KRUISE, { replicas: 0 })]);
+    expect(newer).toMatchObject({ replicas: 5 });
+    expect(lost([entry(KRUISE.apiVersion, 5)], [db(NATIVE, { replicas: 0 })])).toEqual([]);
+  });
+
+  test('one that an earlier operator took down, which wrote no group, comes back as well', () => {
+    expect(lost([entry(undefined, 4)], [db(NATIVE, { replicas: 0 })])).toMatchObject([{ replicas: 4 }]);
+  });
+
+  test('are told apart in the status, which adds the group to what an earlier operator wrote', () => {
+    const status = { scaledWorkloads: [entry(undefined, 4)] };
+    const world = (restore = aRestore()): RestoreFacts => ({
+      ...theSource(restore),
+      restore,
+      identity: { wait: { reason: 'x', message: 'x' } },
+      runs: [],
+      lock: undefined,
+      workloads: [
+        db(NATIVE, { replicas: 0 }, { lease: aLease({ replicas: 2 }) }),
+        db(KRUISE, { replicas: 0 }, { lease: aLease({ replicas: 5 }) }),
+      ],
+      settings: SETTINGS,
+    });
+    expect(progressStatus(world(), { phase: 'Loading' }, NOON).scaledWorkloads).toMatchObject([
+      { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'db', replicas: 2 },
+      { apiVersion: KRUISE.apiVersion, kind: 'StatefulSet', name: 'db', replicas: 5 },
+    ]);
+    const old = { ...world(aRestore({ status })), workloads: [db(NATIVE, { replicas: 4 })] };
+    expect(progressStatus(old, { phase: 'Resuming' }, NOON).scaledWorkloads).toEqual([
+      { ...entry('apps/v1', 4), restored: true },
+    ]);
+  });
+});
+
 describe('a workload that may not be looked at', () => {
   const { found: _, ...unseen } = web({}, { refused: REFUSED });
 
@@ -116,9 +176,9 @@ describe('a workload that may not be looked at', () => {
   test('keeps its Lease, which knows its count, while the others come back', () => {
     const taken = { ...unseen, lease: aLease() };
     const other = web({ replicas: 0 }, { lease: aLease({ name: 'other' }) });
-    const { actions, trouble } = bringBack(facts(taken, other));
+    const { rows, trouble } = bringBack(facts(taken, other));
     expect(trouble).toBe(REFUSED);
-    expect(actions).toMatchObject([
+    expect(rows.flat()).toMatchObject([
       { action: 'scale', replicas: 3 },
       { action: 'deleteLease', name: 'other' },
     ]);
@@ -134,7 +194,7 @@ describe('an app that is there again', () => {
 
   test('whose count another restore holds is left alone', () => {
     expect(takeDown(facts(web({}, { lease: aLease({ holderUid: 'other' }) })), NOON)).toEqual([]);
-    expect(bringBack(facts(web({ replicas: 0 }, { lease: aLease({ holderUid: 'other' }) }))).actions).toEqual([]);
+    expect(bringBack(facts(web({ replicas: 0 }, { lease: aLease({ holderUid: 'other' }) }))).rows).toEqual([]);
   });
 });
 

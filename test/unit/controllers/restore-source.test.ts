@@ -5,12 +5,8 @@ import type { Backup } from '../../../src/api/backup.ts';
 import { scheduleLabel } from '../../../src/api/names.ts';
 import type { RestoreSpec, RestoreStatus } from '../../../src/api/restore.ts';
 import type { CatalogResult, Task } from '../../../src/api/task.ts';
-import {
-  chooseSource,
-  type SourceChoice,
-  targetOf,
-  uidsBeingRemoved,
-} from '../../../src/controllers/restore/source.ts';
+import { removalOf, uidsBeingRemoved } from '../../../src/controllers/restore/removal.ts';
+import { chooseSource, type SourceChoice, targetOf } from '../../../src/controllers/restore/source.ts';
 import { wantedBackups } from '../../../src/controllers/restore/wanted.ts';
 import type { RunFacts } from '../../../src/controllers/run-facts.ts';
 import type { Failure } from '../../../src/lib/errors.ts';
@@ -56,6 +52,17 @@ function child({
   });
 }
 
+/** A run of retention that was told to remove these archives; over, where it reports which are gone. */
+function prune(archives: readonly { readonly uid: string; readonly folder: string }[], removed?: number[]): RunFacts {
+  const told = archives.map(({ uid, folder }) => ({ folder, manifestDigest: 'd', backupUid: uid }));
+  const task = { command: 'prune', store: {}, cluster: 'lodz', namespace: 'shop', archives: told } as unknown as Task;
+  const run = { purpose: 'prune', attempt: 1, name: 'nightly-prune-1', started: true, task } as const;
+  if (removed === undefined) return { ...run, state: 'active', livingPods: 1 };
+  return { ...run, state: 'succeeded', livingPods: 0, report: { command: 'prune', ok: true, result: { removed } } };
+}
+
+const archive = (name: string) => ({ uid: `uid-${name}`, folder: `prod/v1/lodz/shop/nightly/${name}/` });
+
 function choose(
   from: RestoreSpec['from'],
   more: Partial<Parameters<typeof chooseSource>[1]> & { spec?: Partial<RestoreSpec>; status?: RestoreStatus } = {},
@@ -65,7 +72,7 @@ function choose(
   return chooseSource(restore, {
     backup: undefined,
     backups: [],
-    removing: new Set(),
+    prunes: [],
     store: aStore(),
     runs: [],
     cluster: 'lodz',
@@ -183,7 +190,7 @@ describe('the latest of a schedule', () => {
 
   test('does not count one whose archive retention is removing', () => {
     const backups = [child({ name: 'a', data: 1 }), child({ name: 'b', data: 2 })];
-    expect(said(choose(latest(), { backups, removing: new Set(['uid-b']) }))).toBe('a');
+    expect(said(choose(latest(), { backups, prunes: [prune([archive('b')])] }))).toBe('a');
   });
 
   test('is pinned with its digest, its place and the time of its data', () => {
@@ -250,8 +257,8 @@ describe('the latest of a schedule', () => {
       fc.property(fc.array(one, { maxLength: 12 }), fc.option(fc.integer({ min: -1, max: 21 })), (history, before) => {
         const all = history.map((each, n) => ({ ...each, name: `b${n}`, state: each.state as 'complete' }));
         const backups = all.map(child);
-        const removing = new Set(all.filter((each) => each.removing).map(({ name }) => `uid-${name}`));
-        const choice = choose(latest(before ?? undefined), { backups, removing });
+        const prunes = [prune(all.filter((each) => each.removing).map(({ name }) => archive(name)))];
+        const choice = choose(latest(before ?? undefined), { backups, prunes });
         const good = all.filter(
           (each) =>
             each.state === 'complete' &&
@@ -273,7 +280,7 @@ describe('the latest of a schedule', () => {
         for (const { data, created } of good)
           expect(data < picked.data || (data === picked.data && created <= picked.created)).toBe(true);
         // The order in which the API server lists them decides nothing.
-        expect(said(choose(latest(before ?? undefined), { backups: [...backups].reverse(), removing }))).toBe(
+        expect(said(choose(latest(before ?? undefined), { backups: [...backups].reverse(), prunes }))).toBe(
           said(choice),
         );
       }),
@@ -303,6 +310,15 @@ describe('what is pinned stays', () => {
     expect(choose(latest(), { status })).toEqual({ ...pinned, source: { ...pinned.source, backupUID: 'uid-a' } });
   });
 
+  test('though retention is removing it, which is told beside it', () => {
+    const prunes = [prune([{ uid: 'uid-a', folder: PATH }])];
+    const found = choose(latest(), { status, prunes });
+    expect(found).toMatchObject({
+      ...pinned,
+      removal: { removal: 'under way', failure: { reason: 'ArchiveRemoved' } },
+    });
+  });
+
   test('and another Backup of the same name tells nothing', () => {
     const backup = { ...child({ name: 'a' }), metadata: { ...child({ name: 'a' }).metadata, uid: 'another' } };
     const found = choose(latest(), { status, backup });
@@ -330,6 +346,22 @@ describe('a Backup by its name', () => {
     ],
   ])('%s', (_what, backup, expected) => {
     expect(said(choose(named, { backup }))).toBe(expected);
+  });
+
+  test.each<[string, RunFacts, string]>([
+    ['is waited for while retention removes its archive', prune([archive('b'), archive('a')]), 'wait ArchiveRemoved'],
+    ['whose archive retention has removed is refused at once', prune([archive('a')], [0]), 'none ArchiveRemoved'],
+    ['is pinned where the store did not let retention remove it', prune([archive('b'), archive('a')], [0]), 'a'],
+    [
+      'is pinned where nobody knows whether retention removed it',
+      { ...prune([archive('a')], []), report: undefined } as never,
+      'a',
+    ],
+    ['is pinned while retention removes others', prune([archive('b')]), 'a'],
+  ])('%s', (_what, run, expected) => {
+    const choice = choose({ backupRef: { name: 'a' } }, { backup: child({ name: 'a' }), prunes: [run] });
+    expect(said(choice)).toBe(expected);
+    if (expected !== 'a') expect(failureOf(choice).hint).toContain('another backup');
   });
 });
 
@@ -494,12 +526,16 @@ describe('retention', () => {
   });
 
   test('is removing what its Job was told until the Job is over, then what the Job says', () => {
-    const archives = ['a', 'b'].map((uid) => ({ folder: 'x/', manifestDigest: 'd', backupUid: uid }));
-    const task = { command: 'prune', store: {}, cluster: 'lodz', namespace: 'shop', archives } as unknown as Task;
-    const run = { purpose: 'prune', attempt: 1, name: 'p', started: true, task } as const;
-    expect([...uidsBeingRemoved([{ ...run, state: 'active', livingPods: 1 }])]).toEqual(['a', 'b']);
-    const report = { command: 'prune', ok: true, result: { removed: [1] } } as const;
-    expect([...uidsBeingRemoved([{ ...run, state: 'succeeded', livingPods: 0, report }])]).toEqual(['b']);
-    expect([...uidsBeingRemoved([{ ...run, state: 'failed', livingPods: 0 }])]).toEqual([]);
+    const told = [archive('a'), archive('b')];
+    const gone = (runs: readonly RunFacts[]) => [...uidsBeingRemoved(runs)];
+    expect(gone([prune(told)])).toEqual(['uid-a', 'uid-b']);
+    expect(gone([prune(told, [1])])).toEqual(['uid-b']);
+    expect(gone([{ ...prune(told), state: 'failed', livingPods: 0 }])).toEqual([]);
+    const { folder } = archive('b');
+    expect(removalOf(folder, [prune(told)])?.removal).toBe('under way');
+    expect(removalOf(folder, [prune(told, [1])])?.removal).toBe('done');
+    expect(removalOf(folder, [prune(told, [0])])).toBeUndefined();
+    // Its Job has ended, and a pod of it still deletes.
+    expect(removalOf(folder, [{ ...prune(told), state: 'failed' }])?.removal).toBe('under way');
   });
 });

@@ -1,7 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Job, Pod } from '../../../src/api/kubernetes.ts';
 import { parseReport } from '../../../src/controllers/report.ts';
-import { holdUpOf, isOver, newest, runFacts } from '../../../src/controllers/run-facts.ts';
+import {
+  holdUpOf,
+  isOver,
+  neverStarted,
+  newest,
+  runFacts,
+  runnerLost,
+  strandedOf,
+} from '../../../src/controllers/run-facts.ts';
 
 const labels = (command: string, attempt: number) => ({
   'holdfast.dev/command': command,
@@ -44,6 +52,8 @@ function aPod(
     status: { phase, containerStatuses: [{ name: 'runner', state }] },
   };
 }
+
+const SWAP = { command: 'swap' };
 
 const probeAnswer = JSON.stringify({ command: 'probe', ok: true, result: { conditionalWrites: true } });
 
@@ -125,6 +135,40 @@ describe('a run, seen through its Job and its pods', () => {
     ],
   ])('says that it fell to %s', (_what, state, reason, job) => {
     expect(runFacts([job], [aPod(state)])[0]?.trouble?.reason).toBe(reason);
+  });
+
+  test.each<[string, boolean, Job[], Pod[]]>([
+    ['nothing is left of its pod', true, [aJob('swap', 1, 'Failed')], []],
+    ['its pod went with its node', true, [aJob('swap', 1, 'Failed')], [aPod({ running: {} }, 'Failed', SWAP)]],
+    [
+      'its container ended',
+      false,
+      [aJob('swap', 1, 'Failed')],
+      [aPod({ terminated: { exitCode: 137 } }, 'Failed', SWAP)],
+    ],
+    ['a node refused its pod', false, [aJob('swap', 1, 'Failed')], [aPod({ waiting: {} }, 'Failed', SWAP)]],
+    ['it is at work', false, [aJob('swap')], [aPod({ running: {} }, 'Running', SWAP)]],
+    ['it has no pod yet', false, [aJob('swap')], []],
+  ])('when %s, that it may be at work unseen is %s', (_how, unaccounted, jobs, pods) => {
+    expect(runFacts(jobs, pods)[0]?.unaccounted ?? false).toBe(unaccounted);
+  });
+
+  test('whose pod is Terminating for longer than its node may take tells pod and node', () => {
+    const pod = aPod({ running: {} }, 'Running', SWAP);
+    const leaving: Pod = {
+      ...pod,
+      metadata: { ...pod.metadata, name: 'swap-x', deletionTimestamp: '2026-11-24T12:10:00Z' },
+      spec: { nodeName: 'node-7' },
+    };
+    const [run] = runFacts([aJob('swap')], [leaving]);
+    expect(strandedOf(run!, new Date('2026-11-24T12:10:59Z'))).toBeUndefined();
+    expect(strandedOf(run!, new Date('2026-11-24T12:11:00Z'))).toEqual({
+      reason: 'NodeLost',
+      message: 'Pod swap-x is Terminating and does not end: its node node-7 does not answer.',
+      hint: 'kubectl describe node node-7 tells more. Where that machine is off for good: kubectl delete pod swap-x --force.',
+    });
+    const ended = { ...leaving, status: { phase: 'Failed' } };
+    expect(strandedOf(runFacts([aJob('swap')], [ended])[0]!, new Date('2026-11-24T13:00:00Z'))).toBeUndefined();
   });
 
   test('of 0.2.0 that loaded and swapped in one is a swap without a word', () => {
@@ -259,6 +303,44 @@ describe('the server of a drill', () => {
     expect(run?.trouble).toMatchObject({
       reason: 'Evicted',
       message: expect.stringContaining('EmptyDir volume "server"'),
+    });
+  });
+});
+
+describe('where a run is given up for good', () => {
+  const late = new Date('2026-11-24T13:00:00Z');
+
+  test.each([
+    ['without a pod', [], 'PodNotCreated'],
+    ['with a pod that has no image', [aPod({ waiting: { reason: 'ErrImagePull' } }, 'Pending')], 'ErrImagePull'],
+    ['with a pod that says nothing', [aPod({}, 'Pending')], 'PodNotStarted'],
+  ])('%s, the hint leads to nothing that goes with it', (_what, pods, reason) => {
+    const failure = neverStarted(runFacts([aJob()], pods)[0]!, 'shop', late);
+    expect(failure.reason).toBe(reason);
+    expect(failure.hint).toBe(
+      'kubectl get events -n shop | grep job-1 tells why, for about an hour. Mend that, then make a new object.',
+    );
+  });
+
+  test('a pod whose name had to cut that of its Job is still found', () => {
+    const name = `${'long-'.repeat(10)}load-22222222-1`.slice(0, 63);
+    expect(neverStarted({ ...runFacts([aJob()], [])[0]!, name }, 'shop', late).hint).toContain(
+      `grep ${name.slice(0, 57)} tells`,
+    );
+  });
+
+  test('its Job is named, if it ended without a word', () => {
+    const [silent] = runFacts([aJob('backup', 1, 'Failed')], [aPod({ terminated: { exitCode: 137 } }, 'Failed')]);
+    expect(runnerLost(silent!, 'shop').hint).toContain(
+      'kubectl describe job job-1 -n shop, kubectl logs job/job-1 -n shop',
+    );
+    const { trouble: _, ...untold } = silent!;
+    expect(runnerLost(untold, 'shop').hint).toBe('kubectl describe job job-1 -n shop tells more.');
+    const { job: __, ...gone } = untold;
+    expect(runnerLost({ ...gone, state: 'gone' }, 'shop')).toEqual({
+      reason: 'RunnerLost',
+      message: 'The runner ended without a report: Job job-1 is gone.',
+      hint: 'kubectl get events -n shop | grep job-1 tells more.',
     });
   });
 });

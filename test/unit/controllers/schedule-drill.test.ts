@@ -144,13 +144,30 @@ describe('the drill of a schedule', () => {
     expect(status?.nextDrillTime).toBeUndefined();
   });
 
-  test('without a backup says that there is nothing to restore', () => {
-    const { actions, status } = decide(facts(aSchedule(), { children: [aChild('d', 'Running')] }), at('06:00:05'));
-    expect(actions).toEqual([]);
-    expect(status).toMatchObject({
-      failure: { reason: 'NothingToDrill' },
-      lastDrillScheduleTime: '2026-11-24T06:00:00Z',
-    });
+  test('without a backup says so for as long as there is none, and begins with the first', () => {
+    const told = ended('nightly-drill-1', 'Drilled');
+    let schedule = aSchedule();
+    for (const time of ['06:00:05', '06:10:00', '23:00:00']) {
+      const { actions, status } = decide(
+        facts(schedule, { children: [aChild('d', 'Running')], drills: [told] }),
+        at(time),
+      );
+      expect({ time, actions }).toEqual({ time, actions: [] });
+      expect(status).toMatchObject({
+        failure: { reason: 'NothingToDrill' },
+        lastDrillScheduleTime: DRILLED.lastDrillScheduleTime,
+        lastDrill: { restore: 'nightly-drill-1' },
+      });
+      expect(status?.conditions?.filter(({ type }) => type === 'Drilled')).toMatchObject([
+        { status: 'False', reason: 'NothingToDrill', lastTransitionTime: '2026-11-24T06:00:05Z' },
+      ]);
+      schedule = aSchedule({}, status);
+    }
+    const world = facts(schedule, { children: [aChild('d', 'Complete')], drills: [told] });
+    expect(made(world, at('23:00:05')).map(({ metadata }) => metadata.name)).toEqual(['nightly-drill-202611240600']);
+    const { status } = decide(world, at('23:00:05'));
+    expect(status?.lastDrillScheduleTime).toBe('2026-11-24T06:00:00Z');
+    expect(status?.failure).toBeUndefined();
   });
 
   test('never takes a backup whose archive retention is removing', () => {
@@ -185,6 +202,58 @@ describe('the drill of a schedule', () => {
       expect.objectContaining({ type: 'Drilled', status: 'False', reason: 'InvalidSchedule' }),
     );
     expect(status?.conditions).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'True' }));
+  });
+
+  const LAST = { time: '2026-11-23T06:03:00Z', restore: 'x', backup: 'a', result: 'Restored' } as const;
+  const SAID = { ...DRILLED, lastDrill: LAST, conditions: [condition('Drilled', 'True', 'Drilled')] };
+
+  test.each<[string, Partial<BackupScheduleSpec>, string]>([
+    ['its own cron', { drill: { schedule: '0 0 * * 9' } }, 'InvalidSchedule'],
+    ['its own time zone', { drill: { ...DRILL, timeZone: 'Mars/Olympus' } }, 'InvalidTimeZone'],
+    ['the time zone that it takes from its schedule', { timeZone: 'Mars/Olympus' }, 'InvalidTimeZone'],
+  ])('forgets nothing while %s is none, and is made up for afterwards', (_what, spec, reason) => {
+    const { actions, status } = decide(facts(aSchedule(spec, SAID)), at('06:00:05'));
+    expect(actions).toEqual([]);
+    expect(status).toMatchObject({ lastDrill: LAST, lastDrillScheduleTime: DRILLED.lastDrillScheduleTime });
+    expect(status?.nextDrillTime).toBeUndefined();
+    const said = status?.conditions?.find(({ type }) => type === 'Drilled');
+    expect(said).toMatchObject({ status: 'False', reason });
+    expect(said?.message).not.toContain('undefined');
+    const mended = facts(aSchedule({}, status));
+    expect(made(mended, at('07:00:00')).map(({ metadata }) => metadata.name)).toEqual(['nightly-drill-202611240600']);
+    // Its Restore is gone: what it came to is all that is left.
+    expect(decide(mended, at('07:00:00')).status?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'Drilled', status: 'True', message: 'Backup a was restored' }),
+    );
+  });
+
+  test('that found nothing is no word any more once it is under way', () => {
+    const { status } = decide(facts(aSchedule(), { children: [] }), at('06:00:05'));
+    expect(status?.conditions).toContainEqual(expect.objectContaining({ type: 'Drilled', reason: 'NothingToDrill' }));
+    const drills = [aDrill('nightly-drill-202611240600')];
+    const { status: next } = decide(facts(aSchedule({}, status), { drills }), at('06:05:00'));
+    expect(next?.conditions?.map(({ type }) => type)).toEqual(['Ready']);
+  });
+
+  test.each<[string, string, Partial<BackupScheduleSpec>]>([
+    ['is none', 'InvalidSchedule', { schedule: '0 0 * * 9' }],
+    ['never comes', 'NeverComes', { schedule: '0 0 31 2 *' }],
+    ['is in no time zone', 'InvalidTimeZone', { timeZone: 'Mars/Olympus', drill: { ...DRILL, timeZone: 'Etc/UTC' } }],
+  ])('goes on where the cron of its schedule %s', (_what, reason, spec) => {
+    const schedule = aSchedule(spec, SAID);
+    const before = decide(facts(schedule), at('05:30:00'));
+    expect(before.requeueAfter).toBe(1_800_000);
+    expect(before.status).toMatchObject({ lastDrill: LAST, nextDrillTime: '2026-11-24T06:00:00+00:00' });
+    const { status, statusOnFailure } = decide(facts(schedule), at('06:00:05'));
+    expect(made(facts(schedule), at('06:00:05'))).toHaveLength(1);
+    expect(status).toMatchObject({ lastDrill: LAST, lastDrillScheduleTime: '2026-11-24T06:00:00Z' });
+    const conditions = status?.conditions?.map(({ type, status: value }) => `${type}=${value}`);
+    expect(conditions).toEqual(['Ready=False', 'Stalled=True', 'Drilled=True']);
+    expect(status?.failure?.reason).toBe(reason);
+    const refused = statusOnFailure?.({ reason: 'Forbidden', message: 'quota' });
+    expect(refused?.lastDrillScheduleTime).toBe(DRILLED.lastDrillScheduleTime);
+    expect(refused?.failure).toEqual({ reason: 'Forbidden', message: 'quota' });
+    expect(refused?.conditions).toEqual(status?.conditions);
   });
 
   test('that ended well is told in the status', () => {

@@ -31,6 +31,7 @@ const SHOP = [
   of(7, 'SEQUENCE', 'a_id_seq', [4], { dropStmt: 'DROP SEQUENCE public.a_id_seq;' }),
   of(8, 'TABLE DATA', 'a', [4], { hasData: true, section: 3 }),
   of(9, 'SEQUENCE SET', 'a_id_seq', [7], { section: 3 }),
+  of(14, 'TABLE DATA', 'c', [6], { hasData: true, section: 3 }),
   of(10, 'CONSTRAINT', 'a b c', [4, 5], { defn: 'ALTER TABLE ONLY public."a b"\n    ADD CONSTRAINT c', section: 4 }),
   of(11, 'FK CONSTRAINT', 'c to_a', [4, 6], { defn: 'ALTER TABLE ONLY public.c\n    ADD', section: 4 }),
   of(12, 'COMMENT', 'TABLE a', [4]),
@@ -87,7 +88,7 @@ describe('into a database that has objects', () => {
     const live = SHOP.filter(({ dumpId }) => [1, 4].includes(dumpId));
     const part = partOf({ ...archiveOf(SHOP), selection: tables('a', 'c'), into: into(live, 'Skip') });
     expect(part.kept.map(({ label }) => label)).toEqual(['table "public"."a"']);
-    expect(ids(part.entries)).toEqual([1, 6, 11]);
+    expect(ids(part.entries)).toEqual([1, 6, 14, 11]);
   });
 
   test('what is replaced goes first, with what stands between the tables, in the order that is the reverse of making', () => {
@@ -112,8 +113,67 @@ describe('into a database that has objects', () => {
       'DROP TABLE public.c;',
       'DROP TABLE public.a;',
     ]);
-    expect(rest.at(-1)).toMatchObject({ desc: 'EVENT TRIGGER', owner: '', dropStmt: '', dumpId: 15 });
+    expect(rest.at(-1)).toMatchObject({ desc: 'EVENT TRIGGER', owner: '', dropStmt: '', dumpId: 16 });
     expect(rest.at(-1)?.defn).toContain('to_timestamp(1800000000)');
+  });
+
+  describe('what would be replaced', () => {
+    const replacing = (archived: readonly TocEntry[], live: readonly TocEntry[], also: readonly string[] = []) => {
+      const request = into(live, 'Replace');
+      const there = new Set([...request.there, ...also]);
+      return partOf({ ...archiveOf(archived), selection: tables('a'), into: { ...request, there } }).refusals;
+    };
+    const data = of(8, 'TABLE DATA', 'a', [4], { hasData: true, section: 3 });
+    const rows = [table(4, 'a'), data];
+    const KINDS = ['TABLE', 'VIEW', 'MATERIALIZED VIEW', 'FOREIGN TABLE', 'SEQUENCE'];
+    const made = (desc: string) => [
+      anEntry({ dumpId: 4, desc, namespace: 'public', tag: 'a', dropStmt: `DROP ${desc} public.a;` }),
+      ...(desc === 'TABLE' ? [data] : []),
+    ];
+
+    test.each(KINDS.flatMap((live) => KINDS.map((archived) => ({ live, archived }))))(
+      'is a $live, and a $archived in the archive',
+      ({ live, archived }) => {
+        const refusals = replacing(made(archived), made(live));
+        if (live === archived) expect(refusals).toEqual([]);
+        else
+          expect(refusals).toMatchObject([
+            {
+              reason: 'KindMismatch',
+              message: expect.stringContaining(
+                `${live.toLowerCase()} "public"."a" is ${archived.toLowerCase()} "public"."a" in the archive`,
+              ),
+            },
+          ]);
+      },
+    );
+
+    test('could not be dropped by itself', () => {
+      const key = archiveOf(rows).archive.objects[0]?.key ?? '';
+      expect(replacing(rows, [], [key])).toMatchObject([
+        { reason: 'KindMismatch', message: expect.stringContaining('belongs to a table or an extension there') },
+      ]);
+    });
+
+    test('has rows that the archive does not have', () => {
+      expect(replacing([table(4, 'a')], rows)).toMatchObject([
+        { reason: 'RowsMissing', message: expect.stringContaining('table "public"."a"') },
+      ]);
+      expect(replacing(rows, rows)).toEqual([]);
+    });
+
+    test.each([
+      ['by the statement', { defn: 'CREATE TABLE public.a (\n    x integer\n)\nPARTITION BY RANGE (x);\n' }],
+      ['by its kind', { relkind: 'p'.charCodeAt(0) }],
+    ])('has its rows in partitions, which is told %s', (_, over) => {
+      const archived = [{ ...table(4, 'a'), ...over }, table(20, 'a_1', 4), of(21, 'TABLE ATTACH', 'a_1', [20, 4])];
+      const all = [...archived, of(22, 'TABLE DATA', 'a_1', [20], { hasData: true, section: 3 })];
+      expect(replacing(all, rows)).toEqual([]);
+      // Left out by the backup.
+      expect(replacing(archived, rows)).toMatchObject([{ reason: 'RowsMissing' }]);
+      // There they are its partitions', of which it has none.
+      expect(replacing(archived, archived.slice(0, 1))).toEqual([]);
+    });
   });
 
   test('what would stay and needs what would go is named', () => {

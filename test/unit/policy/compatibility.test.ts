@@ -59,20 +59,30 @@ describe('the application', () => {
     ['1.24.3-rc.2', '1.24.3-rc.1', 'the older'],
     ['4.2.0.17', '4.2.0.16', 'the older'],
     ['2.0.0', '1.99.0', 'the older'],
+    // Never older, whatever the list says.
+    ['1.24.3', '1.20.0', 'the older', ['1.20', '1.24']],
+  ])('data of %s may not be given to %s: %s (long-term: %j)', (archived, running, why, ...[longTerm]) => {
+    const hint = `upgrade the application to ${archived} or newer, then restore`;
+    expectRefused(application(archived, running, longTerm), why, hint);
+  });
+
+  test.each<[string, string, string, string[]?]>([
     ['1.24.3', '1.28.0', 'more than 3 minor releases'],
     ['1.24.3', '2.0.0', 'more than 3 minor releases'],
     ['1.24.3', '2.5.0', 'more than 2 long-term', ['1.20', '1.30', '2.4', '2.10']],
     // The list ends before what runs here: it says nothing about it.
     ['1.24.3', '3.0.0', 'more than 2 long-term', ['1.30']],
     ['1.24.3', '3.0.0', 'more than 2 long-term', ['1.10', '1.24']],
-    // Never older, whatever the list says.
-    ['1.24.3', '1.20.0', 'the older', ['1.20', '1.24']],
-  ])('data of %s may not be given to %s: %s (long-term: %j)', (archived, running, why, ...[longTerm]) => {
-    const { refusal, comparison } = application(archived, running, longTerm);
-    expect(comparison.verdict).toBe('Refused');
-    expect(refusal).toMatchObject({ reason: 'Version', message: expect.stringContaining(why) });
-    expect(refusal?.hint).toBeDefined();
+  ])('data of %s may not be given to %s yet: %s (long-term: %j)', (archived, running, why, ...[longTerm]) => {
+    const or = longTerm === undefined ? '; or name spec.application.longTermReleases, if it has such' : '';
+    const hint = `restore with a version of the application that is nearer to ${archived}, and upgrade from there${or}`;
+    expectRefused(application(archived, running, longTerm), why, hint);
   });
+
+  function expectRefused({ refusal, comparison }: ReturnType<typeof application>, why: string, hint: string): void {
+    expect(comparison.verdict).toBe('Refused');
+    expect(refusal).toEqual({ reason: 'Version', message: expect.stringContaining(why), hint });
+  }
 
   test.each<[string, string, string[]?]>([
     ['latest', '1.2.3'],

@@ -1,7 +1,8 @@
 import { PassThrough, Writable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
 import { startFilter } from '../../../src/platform/subprocess.ts';
-import { explained, succeeded, together, write } from '../../../src/runner/pipeline.ts';
+import { write } from '../../../src/platform/writing.ts';
+import { explained, succeeded, together } from '../../../src/runner/pipeline.ts';
 
 const fails = async (message: string) => {
   throw new Error(message);

@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { BackupResult, SwapTask } from '../../../src/api/task.ts';
 import type { Manifest } from '../../../src/archive/manifest.ts';
+import type { LoadedArchive } from '../../../src/engines/engine.ts';
 import { HoldfastError } from '../../../src/lib/errors.ts';
 import { type Outcome, runTask } from '../../../src/runner/run.ts';
 import { encodeManifest } from '../../../src/runner/stored-manifest.ts';
-import { loadAndSwap } from '../../support/restore-steps.ts';
+import { loadAndSwap, loadTask } from '../../support/restore-steps.ts';
+import { NOTED } from '../../support/runner-fake-engine.ts';
 import { type RunnerWorld, runnerWorld } from '../../support/runner-world.ts';
 
 jest.setTimeout(60_000);
@@ -59,7 +61,7 @@ const turned = (body: Buffer, at: number) => {
 describe('a restore that succeeds', () => {
   test('loads exactly what was dumped, then swaps', async () => {
     expect(resultOf(await restore())).toEqual({ previousDatabase: 'before' });
-    expect(world.server.calls).toEqual(['openTarget', 'createScratch', 'close', 'openTarget', 'swap', 'close']);
+    expect(world.server.calls).toEqual(['openTarget', 'createScratch', 'note', 'close', 'openTarget', 'swap', 'close']);
     const [load] = world.server.loaded;
     expect(load?.whole).toBe(true);
     expect(load?.bytes.equals(world.database.content)).toBe(true);
@@ -91,6 +93,63 @@ describe('a restore that succeeds', () => {
     world.database.committed = true;
     expect(resultOf(await restore())).toEqual({ previousDatabase: 'before' });
     expect(world.server.calls).not.toContain('createScratch');
+  });
+});
+
+describe('a restore whose load noted what it loaded', () => {
+  const noted: LoadedArchive = {
+    sourceMajor: 17,
+    contents: {
+      formatVersion: 1,
+      database: 'shop',
+      properties: {
+        ...{ owner: 'app', encoding: 'UTF8', localeProvider: 'c', collate: 'C', ctype: 'C' },
+        ...{ tablespace: 'pg_default', connectionLimit: -1, settings: [] },
+      },
+      tables: [],
+      parts: [{ part: 0, tool: 'pg_dump 17.6', format: 'custom', plain: { size: SIZE, sha256: '' } }],
+      recipe: [],
+    },
+  };
+
+  test('swaps without a look at the store', async () => {
+    world.database.note = noted;
+    const loaded = await runTask(loadTask(world.restoreTask(digest)), world.context());
+    expect(resultOf(loaded)).toEqual({ noted: NOTED });
+    world.server.calls.length = 0;
+    const openStorage = () => {
+      throw new Error('the store is gone');
+    };
+    const task = world.restoreTask(digest, { noted: NOTED });
+    const swapped = await runTask(task, world.context({ openStorage }));
+    expect(resultOf(swapped)).toEqual({ previousDatabase: 'before' });
+    expect(world.server.calls).toEqual(['recall', 'openTarget', 'swap', 'close']);
+  });
+
+  test.each(['ScratchMissing', 'ScratchChanged'])(
+    'and that is not there any more (%s): the server is asked whether it went live',
+    async (reason) => {
+      world.database.note = new HoldfastError(reason, 'gone');
+      const swap = () => runTask(world.restoreTask(digest, { noted: NOTED }), world.context());
+      expect(failureOf(await swap())).toMatchObject({ reason, retry: false });
+      world.database.committed = true;
+      expect(resultOf(await swap())).toEqual({ previousDatabase: 'before' });
+      expect(world.server.calls).toEqual(['recall', 'cleanUp', 'recall', 'cleanUp']);
+    },
+  );
+
+  test('and whose server does not answer waits, with what was loaded', async () => {
+    world.database.note = new HoldfastError('DatabaseUnreachable', 'no answer', { outlook: 'retry' });
+    const outcome = await runTask(world.restoreTask(digest, { noted: NOTED }), world.context());
+    expect(failureOf(outcome)).toMatchObject({ reason: 'DatabaseUnreachable', retry: true });
+    expect(world.server.calls).toEqual(['recall']);
+  });
+
+  test('or could not is loaded all the same', async () => {
+    world.database.note = new HoldfastError('DatabaseError', 'no');
+    const loaded = await runTask(loadTask(world.restoreTask(digest)), world.context());
+    expect(resultOf(loaded)).toEqual({});
+    expect(world.log.join()).toContain('could not be noted');
   });
 });
 
@@ -268,6 +327,21 @@ describe('a restore that cannot go on', () => {
     expect(failureOf(outcome).reason).toBe('FencePassed');
     expect(world.server.calls).toContain('cleanUp');
     expect(outcome.exitCode).toBe(4);
+  });
+
+  test.each<[string, string | undefined, RegExp | undefined]>([
+    [
+      'LoadFailed',
+      undefined,
+      /^the log of the database server has .* -l holdfast.dev\/owner-uid=\S+command=swap tells/,
+    ],
+    ['LoadFailed', 'CREATE ROLE app;', /^CREATE ROLE app;$/],
+    ['FencePassed', undefined, undefined],
+  ])('for %s with the hint %j tells what a person can do', async (reason, hint, told) => {
+    world.database.swapFailure = new HoldfastError(reason, 'x', hint === undefined ? {} : { hint });
+    const failure = failureOf(await restore());
+    if (told === undefined) expect(failure).not.toHaveProperty('hint');
+    else expect(failure.hint).toMatch(told);
   });
 
   test('because of the plan makes no scratch database', async () => {

@@ -51,6 +51,7 @@ export function partOf(request: PartRequest): Part {
       ...(into?.onConflict === 'Fail' ? inTheWay(conflicts, into.database) : []),
       ...incomplete([...missing, ...missingNeighbours(archive, chosen, isThere)], archive, selection),
       ...goneUnasked(known, chosen),
+      ...(into === undefined ? [] : [...othersInPlace(replaced, into), ...rowsMissing(replaced, archive, into)]),
       ...(into === undefined ? [] : stillNeeded(into.live, new Set([...gone, ...known]), into.database)),
     ],
     entries: entriesOf(request, chosen, isThere),
@@ -89,7 +90,7 @@ function namedIn(names: readonly TableName[] | undefined): Test {
 }
 
 /** A table and those that it is a partition of. */
-export function lineage(object: DumpObject): readonly DumpObject[] {
+function lineage(object: DumpObject): readonly DumpObject[] {
   const line: DumpObject[] = [];
   for (let one: DumpObject | undefined = object; one !== undefined && !line.includes(one); one = one.parent)
     line.push(one);
@@ -259,6 +260,61 @@ function goneUnasked(known: readonly DumpObject[], chosen: ReadonlySet<DumpObjec
     },
   ];
 }
+
+/** What was dropped and made again as something else would take what the live one had with it: a view has no rows. */
+function othersInPlace(replaced: readonly DumpObject[], { live, database }: Into): readonly Failure[] {
+  const differing = replaced.flatMap((object) => {
+    const there = live.byKey.get(object.key);
+    // No dump has it by itself, so it could not be dropped by itself either.
+    if (there === undefined) return [`${object.label} of the archive belongs to a table or an extension there`];
+    return whatOf(there) === whatOf(object) ? [] : [`${there.label} is ${object.label} in the archive`];
+  });
+  if (differing.length === 0) return [];
+  return [
+    {
+      reason: 'KindMismatch',
+      message: `in "${database}" what would be replaced is something else than in the archive: ${few(differing)}`,
+      hint: 'leave it out with exclude, or use onConflict: Skip; or rename or drop the live one, if the one of the archive is wanted',
+    },
+  ];
+}
+
+const whatOf = ({ entries: [made] }: DumpObject) => made?.desc;
+
+/** An archive may have a table without its rows: in the place of one that has them it would empty it. */
+function rowsMissing(replaced: readonly DumpObject[], { objects }: DumpObjects, { live }: Into): readonly Failure[] {
+  const emptied = replaced.filter((object) => {
+    const there = live.byKey.get(object.key);
+    if (there === undefined || whatOf(there) !== 'TABLE' || whatOf(object) !== 'TABLE') return false;
+    // Its partitions are looked at one by one.
+    if (isPartitioned(there) && isPartitioned(object)) return false;
+    return objects.some((one) => lineage(one).includes(object) && !hasRows(one));
+  });
+  if (emptied.length === 0) return [];
+  return [
+    {
+      reason: 'RowsMissing',
+      message: `the archive has no rows of what would be replaced, and it would be empty: ${few(emptied.map(({ label }) => label))}`,
+      hint: 'leave it out with exclude, or use onConflict: Skip',
+    },
+  ];
+}
+
+/** Of a table without rows a dump has them all the same, none; of a partitioned one its partitions have them. */
+function hasRows(object: DumpObject): boolean {
+  return (
+    whatOf(object) !== 'TABLE' || isPartitioned(object) || object.entries.some(({ desc }) => desc === 'TABLE DATA')
+  );
+}
+
+/** Before format 1.16 only the statement says so. */
+function isPartitioned({ entries: [made] }: DumpObject): boolean {
+  const { relkind = 0, defn = null } = made ?? {};
+  return relkind === 0 ? /\n\)\nPARTITION BY (?:RANGE|LIST|HASH) /.test(defn ?? '') : relkind === PARTITIONED;
+}
+
+/** As pg_class has it. */
+const PARTITIONED = 'p'.charCodeAt(0);
 
 function inTheWay(conflicts: readonly DumpObject[], database: string): readonly Failure[] {
   // Of these there is one for all that is in it.

@@ -1,8 +1,18 @@
 import type { DumpHead, TocEntry } from './toc.ts';
 
 /** As pg_restore numbers the sections of a dump. */
+const NONE = 1;
 const PRE_DATA = 2;
+const DATA = 3;
 const POST_DATA = 4;
+
+/** Made once by one connection, so never by those that only bring rows. */
+const TABLE_DATA = 'TABLE DATA';
+
+/** What every program is told before anything else: the encoding and the like. */
+const SAID_TO_ALL: ReadonlySet<string | null> = new Set(['ENCODING', 'STDSTRINGS', 'SEARCHPATH']);
+
+const PRIVILEGES: ReadonlySet<string | null> = new Set(['ACL', 'ACL LANGUAGE', 'DEFAULT ACL']);
 
 /** What takes the time, and locks the one table that it belongs to. */
 const BUILDS: ReadonlySet<string | null> = new Set(['INDEX', 'CONSTRAINT']);
@@ -10,24 +20,46 @@ const BUILDS: ReadonlySet<string | null> = new Set(['INDEX', 'CONSTRAINT']);
 /** One with a second statement, such as ALTER TABLE … CLUSTER ON, wants a stronger lock than it has, as may another one at the same table. */
 const isBuild = ({ desc, defn }: TocEntry) => BUILDS.has(desc) && defn?.includes('\nALTER ') !== true;
 
+type Pass = 'definitions' | 'rows' | 'builds' | 'rest';
+
 /**
- * The two halves of a dump's last section, each as a head whose `--section=post-data` is that half: what several
- * connections may make at once, and what only one may, in its order. pg_restore by itself would make all of it at once:
- * two that attach indexes to one partitioned index do not see each other, and it stays invalid without a word; and what
- * takes locks one after the other runs into deadlocks. Comments and the like stay with what they belong to, since their
- * own section is that of the entry before. Pure.
+ * A dump in four passes, each a head of which one section is that pass. First, by one connection, what must be there before
+ * rows; then the rows, by several; then what several connections may build at once; and last, by one, all the rest in its
+ * order. pg_restore by itself would make the last two at once: two that attach indexes to one partitioned index do not see
+ * each other, and it stays invalid without a word; and what takes locks one after the other runs into deadlocks. Privileges
+ * come after everything else, as they do in one pass: an owner may have taken his own away. Pure.
  */
-export function builds(head: DumpHead): DumpHead {
-  return without(head, (entry) => !isBuild(entry));
+export const definitions = (head: DumpHead): DumpHead => only(head, 'definitions', PRE_DATA);
+export const rows = (head: DumpHead): DumpHead => only(head, 'rows', DATA);
+export const builds = (head: DumpHead): DumpHead => only(head, 'builds', POST_DATA);
+export const whatIsBuiltUpon = (head: DumpHead): DumpHead => only(head, 'rest', POST_DATA);
+
+/** For those that take rows beside the one that takes all that has data. */
+export function rowsAlone(head: DumpHead): DumpHead {
+  const entries = head.entries.filter((entry) => SAID_TO_ALL.has(entry.desc) || isDealt(entry));
+  // What they depend on is not in this head.
+  return { ...head, entries: entries.map((entry) => ({ ...entry, dependencies: [] })) };
 }
 
-export function whatIsBuiltUpon(head: DumpHead): DumpHead {
-  return without(head, isBuild);
+/** Whether its rows may be taken by several: they are lines, each a row. */
+export function isDealt({ desc, hasData, copyStmt }: TocEntry): boolean {
+  return desc === TABLE_DATA && hasData && copyStmt !== null && /^COPY [^;]* FROM stdin;\n$/.test(copyStmt);
 }
 
-function without(head: DumpHead, goes: (entry: TocEntry) => boolean): DumpHead {
-  const entries = head.entries.map((entry) =>
-    entry.section === POST_DATA && goes(entry) ? { ...entry, section: PRE_DATA } : entry,
-  );
+/** Comments and the like have no section of their own, and go with what stands before them. */
+function only(head: DumpHead, pass: Pass, section: number): DumpHead {
+  const other = section === PRE_DATA ? POST_DATA : PRE_DATA;
+  let current: Pass = 'definitions';
+  const entries = head.entries.map((entry) => {
+    if (entry.section !== NONE) current = passOf(entry);
+    const own = PRIVILEGES.has(entry.desc) ? 'rest' : current;
+    return { ...entry, section: own === pass ? section : other };
+  });
   return { ...head, entries };
+}
+
+function passOf(entry: TocEntry): Pass {
+  if (entry.section === PRE_DATA) return 'definitions';
+  if (entry.section === DATA) return 'rows';
+  return isBuild(entry) ? 'builds' : 'rest';
 }

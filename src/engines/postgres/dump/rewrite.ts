@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream';
+import { isSymptom, write } from '../../../platform/writing.ts';
 import type { WritingProgram } from '../../engine.ts';
 import { attachmentsApart } from './attachments.ts';
 import { filterBlocks } from './data.ts';
@@ -19,13 +20,13 @@ export function rewritten(program: WritingProgram, decide: (head: DumpHead) => P
     const head = await decide(attachmentsApart(read.head));
     const wanted = new Set(head.entries.flatMap(({ dumpId, hasData }) => (hasData ? [dumpId] : [])));
     blocks = filterBlocks((dumpId) => wanted.has(dumpId));
-    for (const piece of writeHead(head)) await pass(program.input, piece);
+    for (const piece of writeHead(head)) await write(program.input, piece);
     return read.rest;
   };
   const take = async (chunk: Buffer): Promise<void> => {
     const data = blocks === undefined ? await begin(chunk) : chunk;
     if (data === undefined) return;
-    for (const piece of blocks?.push(data) ?? []) await pass(program.input, piece);
+    for (const piece of blocks?.push(data) ?? []) await write(program.input, piece);
   };
   const finish = async (): Promise<void> => {
     if (blocks === undefined) throw corrupt('it ends within its table of contents');
@@ -57,27 +58,11 @@ export function rewritten(program: WritingProgram, decide: (head: DumpHead) => P
   // How it ended is told by `done`.
   input.on('error', () => {});
   const done = program.done.catch((caught: unknown) => {
-    throw failure === undefined || isEcho(failure.caught) ? caught : failure.caught;
+    throw failure === undefined || isSymptom(failure.caught) ? caught : failure.caught;
   });
   done.catch(() => {});
   return { input, done, kill: () => program.kill() };
 }
-
-function pass(stream: Writable, bytes: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const closed = () => reject(Object.assign(new Error('the stream was closed'), { code: 'ERR_STREAM_DESTROYED' }));
-    stream.once('close', closed);
-    stream.write(bytes, (error) => {
-      stream.off('close', closed);
-      if (error) reject(error);
-      else resolve();
-    });
-  });
-}
-
-/** Of the program's own end. */
-const isEcho = (caught: unknown) =>
-  /^(EPIPE|ECONNRESET|ERR_STREAM_)/.test((caught as NodeJS.ErrnoException | null)?.code ?? '');
 
 /** Takes a dump as far as its head goes, and is done then; connects to nothing. */
 export function headOf(): WritingProgram & { head(): DumpHead } {

@@ -11,6 +11,9 @@ const NEWEST_MINOR = 16;
 const MINOR_WITH_COMPRESSION_BYTE = 15;
 const MINOR_WITH_RELKIND = 16;
 
+/** Within these a dump says of which format it is. */
+export const FORMAT_BYTES = 11;
+
 /** What `format` of the header says of the custom format. */
 const CUSTOM = 1;
 
@@ -212,7 +215,7 @@ function* writeEntry(entry: TocEntry, { minor }: Shape): Generator<Buffer> {
   yield entry.offset;
 }
 
-function writeInt(value: number): Buffer {
+export function writeInt(value: number): Buffer {
   const bytes = Buffer.alloc(1 + INT_BYTES);
   bytes.writeUInt8(value < 0 ? 1 : 0, 0);
   bytes.writeUInt32LE(Math.abs(value), 1);

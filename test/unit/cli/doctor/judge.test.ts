@@ -283,6 +283,14 @@ describe('keys', () => {
   });
 });
 
+test('a replaced database that cannot be dropped is wrong, although its restore is Complete', () => {
+  const stuck = condition('PreviousDropped', 'False', 'SecretMissing');
+  const restore = aRestore({ status: { conditions: [condition('Complete', 'True'), stuck] } });
+  expect(wrong({ restores: known([restore]) })).toMatchObject([
+    { subject: 'restore bring-back', message: expect.stringMatching(/^SecretMissing: /) },
+  ]);
+});
+
 describe('an app at zero', () => {
   test('is fine while its restore is at work', () => {
     const restore = aRestore({ status: { phase: 'Loading', conditions: [] } });
@@ -296,8 +304,41 @@ describe('an app at zero', () => {
     expect(wrong({ leases: known([scaleLease]), restores: known(restores) })).toMatchObject([
       {
         subject: 'app web',
-        next: 'kubectl -n shop scale deployment/web --replicas=3 && kubectl -n shop delete lease holdfast-scale-ab',
+        message:
+          'Restore shop/bring-back took Deployment/web to zero, from 3, and is not there any more to bring it back.',
+        next: 'kubectl --namespace shop scale deployment/web --replicas=3 && kubectl --namespace shop delete lease holdfast-scale-ab',
       },
+    ]);
+  });
+
+  const cronJobs = 'cronjobs.batch/report';
+  test.each([
+    [
+      'that was suspended for it',
+      cronJobs,
+      { suspend: 'false' },
+      `patch ${cronJobs} --patch '{"spec":{"suspend":false}}'`,
+    ],
+    [
+      'that was suspended before',
+      cronJobs,
+      { suspend: 'true' },
+      `patch ${cronJobs} --patch '{"spec":{"suspend":true}}'`,
+    ],
+    ['whose Lease has lost it', cronJobs, {}, `patch ${cronJobs} --patch '{"spec":{"suspend":<true or false>}}'`],
+    [
+      'of a kind of others',
+      'rollouts.argoproj.io/web',
+      { replicas: '2' },
+      'scale rollouts.argoproj.io/web --replicas=2',
+    ],
+    ['whose Lease has no count', 'Deployment/web', {}, 'scale deployment/web --replicas=<count>'],
+  ])('%s, the line is one that brings it back', (_what, workload, said, command) => {
+    const remembered = Object.fromEntries(Object.entries(said).map(([name, value]) => [`holdfast.dev/${name}`, value]));
+    const annotations = { 'holdfast.dev/workload': workload, ...remembered };
+    const lease = { ...scaleLease, metadata: { ...scaleLease.metadata, annotations } };
+    expect(wrong({ leases: known([lease]) })).toMatchObject([
+      { next: `kubectl --namespace shop ${command} && kubectl --namespace shop delete lease holdfast-scale-ab` },
     ]);
   });
 });

@@ -30,6 +30,7 @@ test.each([
   ['permission denied to create extension "x"', 'needs a superuser'],
   ['extension "x" is not available', "install the extension's package"],
   ['must be able to SET ROLE "app"', 'GRANT "app" TO …;'],
+  ['could not extend file "base/5/16384": No space left on device', 'make room on the disk'],
   ['unrecognized parameter "pg_attver"', 'a pg_dump older than its server'],
 ])('a load that fails with %j tells what to do', async (saying, hint) => {
   expect(await failureOf(saying)).toMatchObject({

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type RestoreMark, readNotes, wasRestored, writeNotes } from '../../../../src/engines/postgres/marker.ts';
+import { inAscii } from '../../../../src/engines/postgres/sql.ts';
 
 const aMark = (over: Partial<RestoreMark> = {}): RestoreMark => ({
   namespace: 'shop',
@@ -32,6 +33,15 @@ describe('the notes in a comment', () => {
     expect(readNotes(comment)).toEqual(notes);
   });
 
+  test('of what was loaded are a line in ASCII, and none of them once it is live', () => {
+    const notes = { restores: [], scratchOf: 'u-2', loaded: inAscii(JSON.stringify({ owner: 'é\n☂' })) };
+    const comment = writeNotes(notes) ?? '';
+    expect(comment).toMatch(/^[\x20-\x7e\n]*$/);
+    expect(comment.split('\n')).toHaveLength(2);
+    expect(readNotes(comment)).toEqual(notes);
+    expect(JSON.parse(readNotes(comment).loaded ?? '')).toEqual({ owner: 'é\n☂' });
+  });
+
   test('are read back whatever the owner wrote', () => {
     const text = fc.string({ unit: 'grapheme', minLength: 1 }).filter((line) => !/^holdfast-/m.test(line));
     fc.assert(
@@ -45,7 +55,7 @@ describe('the notes in a comment', () => {
     expect(readNotes(`${writeNotes({ restores: [aMark()] })}\nmine`)).toEqual({ comment: 'mine', restores: [aMark()] });
   });
 
-  test.each(['holdfast-restores: [{', 'holdfast-restores: {}', 'holdfast is great'])(
+  test.each(['holdfast-loaded: that', 'holdfast-restores: [{', 'holdfast-restores: {}', 'holdfast is great'])(
     'are not seen in %j',
     (comment) => {
       expect(readNotes(comment)).toEqual({ comment, restores: [] });

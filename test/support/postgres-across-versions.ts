@@ -1,0 +1,40 @@
+/** Databases of different major versions, held against each other. */
+import type { Fingerprint } from './postgres-fingerprint.ts';
+
+/**
+ * A fingerprint without what another major version shows in other words, brings along in newer extensions, or does by
+ * itself: rights on schema public (15), the privilege MAINTAIN (17), names for NOT NULL (18).
+ */
+export function acrossVersions({ database, rows, schema }: Fingerprint): unknown {
+  const without = (kind: string, ...fields: readonly string[]) =>
+    rowsOf(schema, kind).map((row) =>
+      Object.fromEntries(Object.entries(row).filter(([field]) => !fields.includes(field))),
+    );
+  const kept = Object.entries(schema).filter(([kind]) => !TOLD_DIFFERENTLY.includes(kind));
+  return withoutMaintain({
+    // Providers of locales have names since 15.
+    database: { ...(database as object), provider: undefined },
+    rows,
+    ...Object.fromEntries(kept),
+    schemas: rowsOf(schema, 'schemas').filter((row) => row['nspname'] !== 'public'),
+    relations: without('relations', 'query'),
+    columns: without('columns', 'statistics', 'compression'),
+    constraints: rowsOf(schema, 'constraints').filter((row) => !String(row['definition']).startsWith('NOT NULL')),
+    indexes: without('indexes', 'statistics'),
+    statistics: without('statistics', 'target'),
+    publications: without('publications', 'definition'),
+    extensions: without('extensions', 'extversion'),
+    functions: rowsOf(schema, 'functions').filter((row) => !String(row['definition']).includes('LANGUAGE c')),
+  });
+}
+
+const TOLD_DIFFERENTLY = ['rules', 'collations', 'extensionDependencies'];
+
+export const rowsOf = (schema: Fingerprint['schema'], kind: string) =>
+  (schema[kind] ?? []) as readonly Record<string, unknown>[];
+
+function withoutMaintain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value), (_, part: unknown) =>
+    Array.isArray(part) ? part.filter((item) => !/ MAINTAIN\*?$/.test(String(item))) : part,
+  );
+}
