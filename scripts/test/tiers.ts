@@ -13,7 +13,7 @@ export interface Tier {
 
 export const TIERS: readonly Tier[] = [
   { name: 'unit', workers: 2, testSeconds: 5, limitMinutes: 5, tellsTests: false },
-  { name: 'contract', workers: 2, testSeconds: 60, limitMinutes: 20, tellsTests: true },
+  { name: 'contract', workers: 2, testSeconds: 60, limitMinutes: 30, tellsTests: true },
   { name: 'scenario', workers: 2, testSeconds: 60, limitMinutes: 20, tellsTests: true },
   { name: 'e2e', workers: 2, testSeconds: 300, limitMinutes: 40, tellsTests: true },
 ];

@@ -474,3 +474,8 @@ export type Command = Task['command'];
 export type Report<C extends Command = Command> =
   | { readonly command: C; readonly ok: true; readonly result: ResultOf[C] }
   | { readonly command: C; readonly ok: false; readonly retry: boolean; readonly failure: Failure };
+
+/** Whether a task may change what is live; the others work beside it. */
+export function isAtLive(task: Task): boolean {
+  return task.command === 'swap' || (task.command === 'load' && task.inPlace === true);
+}

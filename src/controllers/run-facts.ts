@@ -134,6 +134,18 @@ export function neverStarted(run: RunFacts, namespace: string, now: Date): Failu
   };
 }
 
+/** What {@link neverStarted} says of a pod that was not made, had no node, or no image. */
+const NOT_BEGUN: ReadonlySet<string> = new Set([
+  ...['PodNotCreated', 'PodNotStarted', 'Unschedulable', 'SchedulerError', 'SchedulingGated'],
+  ...['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull', 'ImageInspectError'],
+  ...['CreateContainerConfigError', 'CreateContainerError'],
+]);
+
+/** Whether a failure tells that the run had not begun when it was given up. */
+export function hadNotBegun(failure: Failure | undefined): boolean {
+  return failure !== undefined && NOT_BEGUN.has(failure.reason);
+}
+
 /** Why a run ended without a word. */
 export function runnerLost(run: RunFacts, namespace: string): Failure {
   const isThere = run.job !== undefined && run.state !== 'gone';

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import pg from 'pg';
 import { headReader, writeHead } from '../../src/engines/postgres/dump/toc.ts';
 import { MAJORS_WITH_PROGRAMS } from '../cluster/postgres-majors.ts';
-import { acrossVersions } from '../support/postgres-across-versions.ts';
+import { tablesAcrossVersions } from '../support/postgres-across-versions.ts';
 import type { Fingerprint } from '../support/postgres-fingerprint.ts';
 import { addInto, openFor } from '../support/postgres-in-place.ts';
 import { withProgramsOfEveryMajor, worldOfMajor } from '../support/postgres-majors.ts';
@@ -38,18 +38,18 @@ test('an archive of PostgreSQL 13 finds all of its objects in a server of 18 tha
     await old.sql('postgres', create);
     await old.sql(database, inside.join(';\n'));
     await old.sql('postgres', ...properties);
-    const [archive, before] = [await dumpOf(old, database), acrossVersions(await old.print(database))];
+    const [archive, before] = [await dumpOf(old, database), tablesAcrossVersions(await old.print(database))];
     {
       await using target = await openFor(newer, database, archive);
       expect((await target.plan()).refusals).toEqual([]);
       await loadInto(target, archive);
       await target.swap(inTheFuture());
     }
-    expect(acrossVersions(await newer.print(database))).toEqual(before);
+    expect(tablesAcrossVersions(await newer.print(database))).toEqual(before);
     const { report } = await addInto(newer, database, archive);
     expect(report.added).toEqual([]);
     expect(report.kept.length).toBeGreaterThan(10);
-    expect(acrossVersions(await newer.print(database))).toEqual(before);
+    expect(tablesAcrossVersions(await newer.print(database))).toEqual(before);
   });
   expect(failures.join('\n\n')).toBe('');
 }, 120_000);

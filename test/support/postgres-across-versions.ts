@@ -18,15 +18,30 @@ export function acrossVersions({ database, rows, schema }: Fingerprint): unknown
     ...Object.fromEntries(kept),
     schemas: rowsOf(schema, 'schemas').filter((row) => row['nspname'] !== 'public'),
     relations: without('relations', 'query'),
-    columns: without('columns', 'statistics', 'compression'),
+    // Where the database says quote_all_identifiers, names that are words of SQL are quoted by some versions only.
+    columns: without('columns', 'statistics', 'compression').map((row) => ({
+      ...row,
+      type: String(row['type']).replaceAll('"', ''),
+    })),
     constraints: rowsOf(schema, 'constraints').filter((row) => !String(row['definition']).startsWith('NOT NULL')),
     indexes: without('indexes', 'statistics'),
     statistics: without('statistics', 'target'),
     publications: without('publications', 'definition'),
     extensions: without('extensions', 'extversion'),
-    functions: rowsOf(schema, 'functions').filter((row) => !String(row['definition']).includes('LANGUAGE c')),
+    // A range type makes functions for its multiranges by itself (14).
+    functions: rowsOf(schema, 'functions').filter(
+      (row) => !/LANGUAGE "?(c|internal)"?\s/.test(String(row['definition'])),
+    ),
   });
 }
+
+/** Of any database what every version tells alike: columns, rows, where sequences stand, and what is said of the whole. */
+export function tablesAcrossVersions(print: Fingerprint): unknown {
+  const all = acrossVersions(print) as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(all).filter(([kind]) => OF_TABLES.includes(kind)));
+}
+
+const OF_TABLES = ['database', 'rows', 'columns', 'sequences'];
 
 const TOLD_DIFFERENTLY = ['rules', 'collations', 'extensionDependencies'];
 

@@ -7,6 +7,7 @@
 import type { Backup } from '../../src/api/backup.ts';
 import type { Restore } from '../../src/api/restore.ts';
 import type { Report } from '../../src/api/task.ts';
+import { isAtLive } from '../../src/api/task.ts';
 import type { Action } from '../../src/controllers/action.ts';
 import { decide as decideBackup } from '../../src/controllers/backup/decide.ts';
 import { type BackupFacts, isTerminal as isBackupOver } from '../../src/controllers/backup/facts.ts';
@@ -15,7 +16,6 @@ import { serves } from '../../src/controllers/backup/origin.ts';
 import { type LeaseFacts, leaseFacts } from '../../src/controllers/leases.ts';
 import { decide } from '../../src/controllers/restore/decide.ts';
 import { isTerminal, type RestoreFacts } from '../../src/controllers/restore/facts.ts';
-import { isAtLive } from '../../src/controllers/restore/fence.ts';
 import { chooseIdentity } from '../../src/controllers/restore/identity.ts';
 import type { RunFacts } from '../../src/controllers/run-facts.ts';
 import { aBackup, aKey, aRestore, aStore, noonPlus, SETTINGS } from './builders.ts';

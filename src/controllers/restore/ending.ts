@@ -7,11 +7,12 @@ import type { CleanupResult } from '../../api/task.ts';
 import type { Failure } from '../../lib/errors.ts';
 import { backoff } from '../../policy/backoff.ts';
 import type { Action, Decision } from '../action.ts';
-import { holdUpOf, isOver, newest, type RunFacts, resultOf, strandedOf } from '../run-facts.ts';
+import { hadNotBegun, holdUpOf, isOver, newest, type RunFacts, resultOf, strandedOf } from '../run-facts.ts';
 import { oneAfterTheOther, removeOlder } from '../waiting.ts';
 import {
   FENCE_MARGIN,
   fenceEndOf,
+  isInPlace,
   isLateJob,
   lateJobName,
   lateRunsOf,
@@ -118,7 +119,7 @@ function askOfTheUnaccounted(facts: RestoreFacts, result: Outcome['result'], now
   if (end === undefined || now >= end || resultOf(asked, 'cleanup') !== undefined) return undefined;
   const rest = Math.max(end.getTime() - now.getTime(), 1);
   const step: Act = ask(facts, true, now) ?? { step: 'act', actions: [], requeueAfter: rest };
-  const answer = asked?.report === undefined || asked.report.ok ? undefined : asked.report.failure.message;
+  const answer = asked === undefined ? undefined : unansweredOf(asked, now)?.message;
   const trouble: Failure = {
     reason: 'RunnerLost',
     message: `Nothing tells whether the runner at the live database has ended, and the database, which knows, does not say: ${answer}. Without its answer the app comes back at ${instant(end)}.`,
@@ -130,13 +131,15 @@ function askOfTheUnaccounted(facts: RestoreFacts, result: Outcome['result'], now
 function unaccountedUntil(facts: RestoreFacts): Date | undefined {
   const { restore, runs } = facts;
   if (!mayBeLive(facts)) return undefined;
-  const isInPlace = restore.status?.plan?.inPlace === true;
-  const run = newest(runs, isInPlace ? 'load' : 'swap');
+  const joins = isInPlace(facts);
+  const run = newest(runs, joins ? 'load' : 'swap');
   if (run !== undefined) return isOver(run) && run.unaccounted === true ? fenceEndOf(run) : undefined;
+  // Should it have begun since, it was ended with its Job like any other; the clean-up, which may not begin either, asks later.
+  if (hadNotBegun(restore.status?.outcome?.failure)) return undefined;
   // Gone with its Job: the Leases know how late it can be; else it is known from when it was ended.
   const fences = takenWorkloads(facts).flatMap(({ lease }) => lease.fence?.getTime() ?? []);
   if (fences.length > 0) return new Date(Math.max(...fences) + FENCE_MARGIN);
-  const seconds = isInPlace ? loadSeconds(restore) : SWAP_SECONDS;
+  const seconds = joins ? loadSeconds(restore) : SWAP_SECONDS;
   const since = concludedAt(restore);
   return since === undefined ? undefined : new Date(since.getTime() + seconds * 1000 + FENCE_MARGIN);
 }
@@ -209,10 +212,14 @@ function isAskedUntilItTells(facts: RestoreFacts, result: Outcome['result']): bo
   return result === 'Unknown' && mayBeLive(facts) && facts.restore.metadata.deletionTimestamp === undefined;
 }
 
+function unansweredOf(run: RunFacts, now: Date): Failure | undefined {
+  const { report } = run;
+  return report !== undefined && !report.ok ? report.failure : holdUpOf(run, now);
+}
+
 /** Why the server has not told yet. */
 function silenceOf(facts: RestoreFacts, run: RunFacts, asksOn: boolean, now: Date): { readonly trouble?: Failure } {
-  const { report } = run;
-  const trouble = report !== undefined && !report.ok ? report.failure : holdUpOf(run, now);
+  const trouble = unansweredOf(run, now);
   if (trouble === undefined) return {};
   if (!asksOn) return { trouble };
   const { name, namespace } = facts.restore.metadata;

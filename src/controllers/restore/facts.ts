@@ -4,7 +4,7 @@ import type { BackupStore } from '../../api/backup-store.ts';
 import { isTrue } from '../../api/conditions.ts';
 import { FORMER_LOAD, jobName } from '../../api/names.ts';
 import type { Restore, RestoreStatus, Workload } from '../../api/restore.ts';
-import type { ServerAccess } from '../../api/task.ts';
+import { isAtLive, type ServerAccess } from '../../api/task.ts';
 import { groupOf } from '../../api/workloads.ts';
 import { parseDuration } from '../../lib/duration.ts';
 import type { Failure } from '../../lib/errors.ts';
@@ -85,9 +85,16 @@ function isJobOf(restore: Restore, purposes: readonly string[], name: string | u
   return purposes.some((purpose) => name === jobName(restore.metadata, purpose, attempt));
 }
 
+/** Whether the load joins what is live. A plan that was not written down yet is in the load's task. */
+export function isInPlace({ restore, runs }: Pick<RestoreFacts, 'restore' | 'runs'>): boolean {
+  const task = newest(runs, 'load')?.task;
+  return restore.status?.plan?.inPlace === true || (task !== undefined && isAtLive(task));
+}
+
 /** Whether the run that touches what is live was begun and has not told what it came to: then only the server knows. */
-export function mayBeLive({ restore, runs }: RestoreFacts): boolean {
-  const touching = restore.status?.plan?.inPlace === true ? 'load' : 'swap';
+export function mayBeLive(facts: RestoreFacts): boolean {
+  const { restore, runs } = facts;
+  const touching = isInPlace(facts) ? 'load' : 'swap';
   const run = newest(runs, touching);
   return run === undefined
     ? isJobOf(restore, [touching, FORMER_LOAD], restore.status?.jobName)

@@ -1,7 +1,7 @@
 import { instant } from '../../api/conditions.ts';
 import type { NewJob } from '../../api/kubernetes.ts';
 import { ANNOTATIONS, scaleLeaseName } from '../../api/names.ts';
-import type { Task } from '../../api/task.ts';
+import { isAtLive } from '../../api/task.ts';
 import type { Action } from '../action.ts';
 import { taskOf } from '../run-facts.ts';
 import { type RestoreFacts, takenWorkloads } from './facts.ts';
@@ -22,9 +22,4 @@ export function noteFence(facts: Pick<RestoreFacts, 'restore' | 'workloads'>, jo
     holderUid: uid,
     annotations,
   }));
-}
-
-/** Whether a task may change what is live; the others work beside it. */
-export function isAtLive(task: Task): boolean {
-  return task.command === 'swap' || (task.command === 'load' && task.inPlace === true);
 }

@@ -10,7 +10,7 @@ import { retryTime } from '../waiting.ts';
 import { contestFailure, startedAgain } from './contest.ts';
 import { fenceOf, loadRunOf, type RestoreFacts } from './facts.ts';
 import { quiesceIsOverdue, touchesLive, waitsFor } from './scaling.ts';
-import type { Loaded, RestoreState } from './state.ts';
+import type { Loaded, LoadedTask, RestoreState } from './state.ts';
 
 export function lateState(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState {
   if (!isOver(run))
@@ -60,7 +60,7 @@ function afterLoad(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState 
   const loaded = { ...run.task, ...(result.noted === undefined ? {} : { noted: result.noted }) };
   const { checks = [] } = facts.restore.spec;
   return checks.length > 0
-    ? (failedAtWork(facts, run, now) ?? { state: 'checkable', loaded, attempt: 1 })
+    ? (failedAtWork(facts, run, now) ?? checkable(facts, run, loaded, 1, now))
     : gate(facts, run, loaded, 1, now);
 }
 
@@ -92,7 +92,7 @@ function gate(facts: RestoreFacts, run: RunFacts, loaded: Loaded, attempt: numbe
   const failure = contestFailure(facts) ?? (isFencedOff(run, now) ? TOO_LATE : undefined);
   if (failure !== undefined) return unknown(failure);
   const waits = waitsFor(facts);
-  if (waits.length === 0) return { state: 'swappable', loaded, attempt };
+  if (waits.length === 0) return jobIsRefused(facts, 'Swapping', now, run) ?? { state: 'swappable', loaded, attempt };
   return quiesceIsOverdue(facts, waits, now, run.ended) ?? { state: 'quiescing', waitsFor: waits };
 }
 
@@ -111,7 +111,11 @@ function repeat(facts: RestoreFacts, run: RunFacts, loaded: Loaded, now: Date): 
   const retryAt = retryTime(loadRunOf(facts)?.ended?.toISOString(), run);
   if (retryAt !== undefined && now < retryAt) return { state: 'pausing', phase, failure: report.failure, retryAt };
   if (purpose === 'swap' || 'undone' in loaded) return gate(facts, run, loaded, run.attempt + 1, now);
-  return { state: 'checkable', loaded, attempt: run.attempt + 1 };
+  return checkable(facts, run, loaded, run.attempt + 1, now);
+}
+
+function checkable(facts: RestoreFacts, run: RunFacts, loaded: LoadedTask, attempt: number, now: Date): RestoreState {
+  return jobIsRefused(facts, 'Checking', now, run) ?? { state: 'checkable', loaded, attempt };
 }
 
 /** What the load was told, from what a later run was told; of an undo, which loads nothing, what its swap was told. */
@@ -148,6 +152,29 @@ function notStarted(run: RunFacts, namespace: string, now: Date): Failure | unde
   if (run.started || run.job === undefined || now.getTime() < run.job.created.getTime() + LOAD_START_PATIENCE)
     return undefined;
   return neverStarted(run, namespace, now);
+}
+
+/**
+ * Nor is a Job that the API server refuses (a quota, a webhook). `before`: the run that it follows; it counts from its end, and
+ * from when the app was at rest, where that was later.
+ */
+export function jobIsRefused(
+  { restore: { status } }: RestoreFacts,
+  phase: 'Loading' | 'Checking' | 'Swapping',
+  now: Date,
+  before?: RunFacts,
+): RestoreState | undefined {
+  const { failure, conditions } = status ?? {};
+  const rested = conditions?.find(({ type, status: value }) => type === 'Quiesced' && value === 'True');
+  if (rested === undefined || status?.phase !== phase || failure === undefined) return undefined;
+  // That is what the attempt before said.
+  if (before?.report?.ok === false && before.report.failure.message === failure.message) return undefined;
+  const since = Math.max(Date.parse(rested.lastTransitionTime), before?.ended?.getTime() ?? 0);
+  if (now.getTime() < since + LOAD_START_PATIENCE) return undefined;
+  return unknown({
+    ...failure,
+    message: `No Job could be made for five minutes, with the app at zero. ${failure.message}`,
+  });
 }
 
 const TOO_LATE: Failure = {

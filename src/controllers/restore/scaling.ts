@@ -13,6 +13,7 @@
 import { instant } from '../../api/conditions.ts';
 import { ANNOTATIONS, scaleLeaseName } from '../../api/names.ts';
 import type { Restore, Workload } from '../../api/restore.ts';
+import { isAtLive } from '../../api/task.ts';
 import { isCronJob, workloadTitle } from '../../api/workloads.ts';
 import { formatDuration, parseDuration } from '../../lib/duration.ts';
 import type { Failure } from '../../lib/errors.ts';
@@ -145,9 +146,9 @@ function refusedSince({ status }: Restore): number[] {
   return [Date.parse(condition.lastTransitionTime)];
 }
 
-/** Whether a run works on the live database itself, and not beside it. */
-export function touchesLive({ status }: Restore, { purpose }: RunFacts): boolean {
-  return purpose === 'swap' || status?.plan?.inPlace === true;
+/** Whether a run works on the live database itself, and not beside it. A plan that was not written down yet is in the task. */
+export function touchesLive({ status }: Restore, { purpose, task }: RunFacts): boolean {
+  return purpose === 'swap' || status?.plan?.inPlace === true || (task !== undefined && isAtLive(task));
 }
 
 /**

@@ -16,7 +16,7 @@ import type { Failure } from '../../lib/errors.ts';
 import { isEarly, isNewer, isOf, isRestorable, newestAt, timeOf } from '../../policy/latest.ts';
 import { targetAccessOf } from '../access.ts';
 import { isOver, newest, type RunFacts, resultOf } from '../run-facts.ts';
-import { type Removal, removalOf, uidsBeingRemoved } from './removal.ts';
+import { prunesAt, type Removal, removalOf, uidsBeingRemoved } from './removal.ts';
 
 /** What a restore goes by, once its archive is pinned. */
 export interface Source {
@@ -106,7 +106,8 @@ function ofArchive({ spec, status }: Restore): PostgresqlSource | undefined {
  * The Backup may be gone, or another one of the same name: what the pin says is enough to read the archive, and what is
  * noted beside it to reach the target.
  */
-function pinned(restore: Restore, pin: Pin, { backup, cluster, prunes }: Candidates): SourceChoice {
+function pinned(restore: Restore, pin: Pin, candidates: Candidates): SourceChoice {
+  const { backup, cluster } = candidates;
   const own = backup?.metadata.uid === pin.backupUID ? backup : undefined;
   // A pin of before stores were pinned has none.
   const store = pin.store ?? backup?.spec.storeRef.name;
@@ -122,6 +123,8 @@ function pinned(restore: Restore, pin: Pin, { backup, cluster, prunes }: Candida
     ...(pin.backupUID === undefined ? {} : { backupUID: pin.backupUID }),
     ...(own === undefined && backup !== undefined ? { replaced: true } : {}),
   };
+  const { archive } = restore.spec.from;
+  const prunes = archive === undefined ? candidates.prunes : prunesAt(candidates.store, restore, candidates.prunes);
   const removal = removalOf(pin.path, prunes);
   return { choice: 'pinned', source, ...(removal === undefined ? {} : { removal }) };
 }

@@ -10,7 +10,7 @@ import { databaseBusy, retryTime } from '../waiting.ts';
 import { contestFailure, workloadRefusals } from './contest.ts';
 import { drillState } from './drill.ts';
 import { holderOf, isTerminal, lateRunsOf, type RestoreFacts, startDeadlineOf, takenWorkloads } from './facts.ts';
-import { lateState } from './late.ts';
+import { jobIsRefused, lateState } from './late.ts';
 import { checksInPlace, refusalOf, startIsOverdue } from './refusal.ts';
 import type { Removal } from './removal.ts';
 import { forcedSafety, safetyOf } from './safety.ts';
@@ -245,8 +245,9 @@ function quiesceState(facts: RestoreFacts, plan: PlanResult, now: Date): Restore
   if (contested !== undefined) return { state: 'concluded', outcome: { result: 'Failed', failure: contested } };
   const waits = waitsFor(facts);
   if (waits.length > 0) return quiesceIsOverdue(facts, waits, now) ?? { state: 'quiescing', plan, waitsFor: waits };
-  if ('undone' in needs) return { state: 'swappable', loaded: needs, attempt: 1, plan };
-  return { state: 'loadable', plan, needs };
+  if ('undone' in needs)
+    return jobIsRefused(facts, 'Swapping', now) ?? { state: 'swappable', loaded: needs, attempt: 1, plan };
+  return jobIsRefused(facts, 'Loading', now) ?? { state: 'loadable', plan, needs };
 }
 
 function quiesceIsBlocked(facts: RestoreFacts): Failure | undefined {

@@ -6,12 +6,12 @@
  * live database. An app comes back only when none can any more: see docs/decisions/101.
  */
 import { instant } from '../../api/conditions.ts';
+import { isAtLive } from '../../api/task.ts';
 import { isCronJob, type ScalableKind } from '../../api/workloads.ts';
 import { BUSY_POLL } from '../../policy/backoff.ts';
 import type { Action, Decision } from '../action.ts';
 import { type LeaseFacts, releaseOf } from '../leases.ts';
 import { FENCE_MARGIN, fenceEndOf, fenceOf } from '../restore/facts.ts';
-import { isAtLive } from '../restore/fence.ts';
 import { isOver, type RunFacts } from '../run-facts.ts';
 import { deleteRun } from '../waiting.ts';
 

@@ -9,6 +9,7 @@ import { attempting } from './faults.ts';
 import { dumpGlobals, readGlobalsToEnd } from './globals.ts';
 import { readNotes, replacedBy } from './marker.ts';
 import type { Means } from './means.ts';
+import { OF_PROVIDERS } from './providers.ts';
 import { describeServer, mayReadPasswords } from './roles.ts';
 import { databaseSource, openForDump } from './source.ts';
 import { identifier } from './sql.ts';
@@ -79,15 +80,6 @@ const DATABASES = `
 function listDatabases(session: Session): Promise<readonly FoundDatabase[]> {
   return session.query<FoundDatabase>(DATABASES);
 }
-
-/** Databases in which providers of managed servers keep things of their own, and let nobody in. */
-const OF_PROVIDERS: ReadonlySet<string> = new Set([
-  'rdsadmin',
-  'cloudsqladmin',
-  'alloydbadmin',
-  'azure_maintenance',
-  'azure_sys',
-]);
 
 /** Exported for its test. */
 export function reasonToSkip(found: FoundDatabase): string | undefined {

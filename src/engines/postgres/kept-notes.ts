@@ -10,11 +10,13 @@ interface Row {
   readonly size: string | null;
 }
 
+/** The size asks for each file of a database, so only what may be a kept one is asked for it. */
 const DATABASES = `
-  SELECT datname AS name, shobj_description(oid, 'pg_database') AS comment,
-    CASE WHEN has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE')
+  SELECT datname AS name, comment,
+    CASE WHEN comment LIKE '%holdfast-previous-of: %'
+      AND (has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE'))
       THEN pg_size_pretty(pg_database_size(oid)) END AS size
-  FROM pg_database ORDER BY 1`;
+  FROM (SELECT oid, datname, shobj_description(oid, 'pg_database') AS comment FROM pg_database) d ORDER BY 1`;
 
 /** So many are named. */
 const NAMED = 8;

@@ -6,6 +6,7 @@ import type { DumpObject, DumpObjects } from './dump/objects.ts';
 import type { Part } from './dump/part.ts';
 import type { TocEntry } from './dump/toc.ts';
 import { type RoleFacts, roleFacts, selfFacts } from './facts.ts';
+import { OF_PROVIDERS } from './providers.ts';
 import { newRequirements } from './requirements.ts';
 import { grantOf } from './rights.ts';
 import { identifier } from './sql.ts';
@@ -145,15 +146,19 @@ const NOT_REFERABLE = `
     JOIN pg_namespace n ON n.nspname = p.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.name
   WHERE NOT has_any_column_privilege(c.oid, 'REFERENCES') ORDER BY 1, 2`;
 
-/** Of the version that would be made. */
+/**
+ * Of the version that would be made. A managed server lets its administrator make some of them all the same, and nothing in the
+ * server tells which: there the load finds out.
+ */
 const FOR_SUPERUSERS = `
   SELECT v.name FROM pg_available_extension_versions v JOIN pg_available_extensions e
     ON e.name = v.name AND e.default_version = v.version
-  WHERE v.name = ANY ($1) AND v.superuser AND NOT v.trusted`;
+  WHERE v.name = ANY ($1) AND v.superuser AND NOT v.trusted
+    AND NOT EXISTS (SELECT FROM pg_database WHERE datname = ANY ($2))`;
 
 async function factsFor(session: Session, needs: Needs): Promise<Facts> {
-  const names = async (sql: string, list: readonly string[]) =>
-    new Set((await session.query<{ name: string }>(sql, [list])).map(({ name }) => name));
+  const names = async (sql: string, ...lists: (readonly string[])[]) =>
+    new Set((await session.query<{ name: string }>(sql, lists)).map(({ name }) => name));
   const owners: RoleFacts[] = [];
   for (const name of needs.owners.keys()) owners.push(await roleFacts(session, name));
   const self = await selfFacts(session);
@@ -184,6 +189,7 @@ async function factsFor(session: Session, needs: Needs): Promise<Facts> {
     forSuperusers: await names(
       FOR_SUPERUSERS,
       needs.extensions.map(({ name }) => name),
+      [...OF_PROVIDERS],
     ),
   };
 }

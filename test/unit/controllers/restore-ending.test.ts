@@ -155,6 +155,12 @@ describe('a run at the live database', () => {
       return { ...scene, facts: { ...scene.facts, runs: [...scene.facts.runs, run] } };
     };
     expect(look(asked(), 5).words).toEqual([]);
+    const podless = asked();
+    const held = podless.facts.runs.map((run) => (run.name === 'c' ? { ...run, livingPods: 0, started: false } : run));
+    expect(look({ ...podless, facts: { ...podless.facts, runs: held } }, 20)).toMatchObject({
+      words: [],
+      status: { failure: { reason: 'RunnerLost', message: expect.stringContaining('Job c gets no pod') } },
+    });
     const silent: Report = {
       ...{ command: 'cleanup', ok: false, retry: true },
       failure: { reason: 'DatabaseUnreachable', message: 'connection refused' },

@@ -319,6 +319,21 @@ describe('what is pinned stays', () => {
     });
   });
 
+  test('and of a path it is told where this very bucket was meant, and not before the Restore was made', () => {
+    const from = { archive: { storeRef: { name: 'cellar' }, path: PATH } };
+    const removing = (change: object = {}, where: object = {}): RunFacts => {
+      const run = prune([{ uid: 'uid-a', folder: PATH }], [0]);
+      const store = { endpoint: 'https://s3.example.com', bucket: 'acme', ...where };
+      return { ...run, ended: noonPlus(1), task: { ...run.task, store } as Task, ...change };
+    };
+    const found = (run: RunFacts) => (choose(from, { status, prunes: [run] }) as { removal?: object }).removal;
+    expect(found(removing())).toMatchObject({ removal: 'done' });
+    expect(found(removing({ ended: noonPlus(-1) }))).toBeUndefined();
+    expect(found(removing({ ended: noonPlus(-1), livingPods: 1 }))).toMatchObject({ removal: 'under way' });
+    expect(found(removing({}, { bucket: 'acme-copy' }))).toBeUndefined();
+    expect(found(removing({}, { endpoint: 'https://s3.elsewhere.example' }))).toBeUndefined();
+  });
+
   test('and another Backup of the same name tells nothing', () => {
     const backup = { ...child({ name: 'a' }), metadata: { ...child({ name: 'a' }).metadata, uid: 'another' } };
     const found = choose(latest(), { status, backup });
