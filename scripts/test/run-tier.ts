@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatDuration } from '../../src/lib/duration.ts';
+import { cacheRoot } from '../../test/cluster/cache-root.ts';
 import type { JestResults, TierRun } from './summary.ts';
 import type { Tier } from './tiers.ts';
 
@@ -66,7 +67,12 @@ function jest(tier: Tier, jestArguments: readonly string[], signal: AbortSignal)
   return new Promise((resolve) => {
     const child = spawn(process.execPath, jestArgv(tier, jestArguments), {
       cwd: root,
-      env: { ...process.env, NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning' },
+      env: {
+        ...process.env,
+        NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
+        // For the hundreds of runners and operators that tests start: as in the image, each starts sooner.
+        NODE_COMPILE_CACHE: join(cacheRoot(), 'compiled'),
+      },
       // With --outputFile there is no JSON on stdout; jest and its reporters speak on both.
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -150,10 +150,11 @@ describe('a drill', () => {
       (schedule) => schedule.status?.lastDrill !== undefined,
       { seconds: 150 },
     );
+    // Its drills go with it.
+    const drilled = await scene.kubectl.get<Restore>('restore', status?.lastDrill?.restore ?? '');
     await scene.kubectl.call(['delete', 'backupschedule', 'nightly']);
     expect(status?.lastDrill).toMatchObject({ backup: 'first', result: 'Restored' });
     expect(status?.lastDrill?.restore).toMatch(/^nightly-drill-[0-9]{12}$/);
-    const drilled = await scene.kubectl.get<Restore>('restore', status?.lastDrill?.restore ?? '');
     expect(drilled?.status?.drill).toMatchObject({ databases: 1, tables: 2, rows: 1000 });
     expect(status?.conditions).toContainEqual(expect.objectContaining({ type: 'Drilled', status: 'True' }));
   });

@@ -16,7 +16,7 @@ export class OperatorProcess {
   constructor(environment: Readonly<Record<string, string>>) {
     this.child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'] ?? '', ...environment },
+      env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'], ...environment },
     });
     this.child.stdout?.on('data', (chunk: Buffer) => this.read(chunk.toString()));
     this.child.stderr?.on('data', (chunk: Buffer) => this.log.push({ level: 'stderr', msg: chunk.toString() }));

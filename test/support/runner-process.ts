@@ -44,6 +44,7 @@ export async function startRunner(task: Task, options: RunnerOptions): Promise<R
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), MAIN], {
     env: {
       PATH: process.env['PATH'],
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       HOLDFAST_ROOT: root,
       HOLDFAST_TERMINATION_LOG: terminationLog,
       ...(options.attempt === undefined ? {} : { POD_UID: options.attempt }),
