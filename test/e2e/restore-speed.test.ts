@@ -2,16 +2,21 @@
 import { afterAll, expect, test } from '@jest/globals';
 import { LABELS } from '../../src/api/names.ts';
 import type { Restore } from '../../src/api/restore.ts';
+import { RUNNER_NODE_FLAGS } from '../../src/api/task.ts';
 import { backUp, type Deployment, printOf, startRestore, untilAppHas } from '../support/e2e-runs.ts';
 import { aScene, REPLICAS, type Scene } from '../support/e2e-scene.ts';
 import { endTurn } from '../support/e2e-turn.ts';
 import { until, untilComplete } from '../support/e2e-wait.ts';
-import { sql } from '../support/e2e-world.ts';
+import { sql, theWorld } from '../support/e2e-world.ts';
 
 afterAll(endTurn);
 
-/** Everything but the load itself. */
+/** Everything but the load itself, on a machine on which as many runners without a task take {@link IDLE_SECONDS}. */
 const LIMIT_SECONDS = 15;
+
+/** Plan, safety backup, load and swap: from `kubectl apply` of a pod to its end, four times. A slower machine has more time for all. */
+const RUNS = 4;
+const IDLE_SECONDS = 9.5;
 
 const ATTEMPTS = 3;
 
@@ -85,17 +90,49 @@ async function overheadOf(scene: Scene, name: string): Promise<number> {
   return away.awake - load;
 }
 
-test(`from kubectl apply of a Restore to the first ready pod of the app it takes ${LIMIT_SECONDS} s at most, beside the load itself`, async () => {
+/** What a run costs here that does nothing: the kubelet, and Node. */
+async function idleRunSeconds(scene: Scene, name: string): Promise<number> {
+  const seconds = stopwatch();
+  await scene.kubectl.apply([
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name },
+      spec: {
+        restartPolicy: 'Never',
+        containers: [
+          {
+            name: 'runner',
+            image: theWorld().holdfastImage,
+            command: ['node', ...RUNNER_NODE_FLAGS, '/holdfast/src/main/runner.ts'],
+            securityContext: {
+              ...{ runAsNonRoot: true, runAsUser: 65_532, allowPrivilegeEscalation: false },
+              ...{ capabilities: { drop: ['ALL'] }, seccompProfile: { type: 'RuntimeDefault' } },
+            },
+          },
+        ],
+      },
+    },
+  ]);
+  await until<{ status?: { phase?: string } }>(scene.kubectl, 'pod', name, ({ status }) => status?.phase === 'Failed');
+  return seconds();
+}
+
+test(`from kubectl apply of a Restore to the first ready pod of the app it takes ${LIMIT_SECONDS} s at most beside the load itself, more on a slower machine`, async () => {
   await using scene = await aScene('speed');
   await backUp(scene, 'first');
   const before = await printOf(scene);
   await sql(scene.database, 'TRUNCATE orders');
+  let idle = 0;
+  for (let run = 1; run <= RUNS; run += 1) idle += await idleRunSeconds(scene, `idle-${run}`);
+  const limit = LIMIT_SECONDS * Math.max(1, idle / IDLE_SECONDS);
+  console.log(`${RUNS} runs without a task take ${idle.toFixed(1)} s here, so the limit is ${limit.toFixed(1)} s`);
   // What else the machine does only adds to it: the shortest of a few is the truth.
   let shortest = Number.POSITIVE_INFINITY;
-  for (let attempt = 1; attempt <= ATTEMPTS && shortest > LIMIT_SECONDS; attempt += 1) {
+  for (let attempt = 1; attempt <= ATTEMPTS && shortest > limit; attempt += 1) {
     shortest = Math.min(shortest, await overheadOf(scene, `timed-${attempt}`));
     await untilAppHas(scene, REPLICAS);
   }
-  expect(shortest).toBeLessThanOrEqual(LIMIT_SECONDS);
+  expect(shortest).toBeLessThanOrEqual(limit);
   expect(await printOf(scene)).toEqual(before);
 });
