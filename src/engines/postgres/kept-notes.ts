@@ -1,6 +1,6 @@
 /** What earlier restores keep beside what is live: whoever tries several times in one night does not see that each try keeps a whole copy. */
 import type { Session } from './connection.ts';
-import { readNotes, replacedBy } from './marker.ts';
+import { KEPT_PATTERN, readNotes, replacedBy } from './marker.ts';
 import { identifier } from './sql.ts';
 
 interface Row {
@@ -13,7 +13,7 @@ interface Row {
 /** The size asks for each file of a database, so only what may be a kept one is asked for it. */
 const DATABASES = `
   SELECT datname AS name, comment,
-    CASE WHEN comment LIKE '%holdfast-previous-of: %'
+    CASE WHEN comment LIKE '${KEPT_PATTERN}'
       AND (has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE'))
       THEN pg_size_pretty(pg_database_size(oid)) END AS size
   FROM (SELECT oid, datname, shobj_description(oid, 'pg_database') AS comment FROM pg_database) d ORDER BY 1`;

@@ -36,6 +36,8 @@ const RESTORES = 'holdfast-restores: ';
 const SCRATCH = 'holdfast-scratch-of: ';
 const LOADED = 'holdfast-loaded: ';
 const PREVIOUS = 'holdfast-previous-of: ';
+/** For LIKE: the comment of a database that is kept, or that says so of itself. */
+export const KEPT_PATTERN = `%${PREVIOUS}%`;
 /** As JSON: a name may have a line end in it. */
 const PREVIOUS_NAME = 'holdfast-previous-name: ';
 

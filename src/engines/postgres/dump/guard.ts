@@ -5,7 +5,7 @@
  */
 import { literal } from '../sql.ts';
 import type { DumpObject, DumpObjects } from './objects.ts';
-import type { DumpHead, TocEntry } from './toc.ts';
+import { type DumpHead, SECTION, type TocEntry } from './toc.ts';
 
 /** A statement follows the one before within milliseconds: a program that was stopped in between finds its transaction gone. */
 const IDLE_TIMEOUT_MS = 5_000;
@@ -52,7 +52,7 @@ export function guarded(head: DumpHead, entries: readonly TocEntry[], guard: Gua
 
 function anEntry({ shape }: DumpHead, dumpId: number, desc: string, defn: string): TocEntry {
   return {
-    ...{ dumpId, hasData: false, tableoid: '0', oid: '0', tag: 'holdfast', desc, section: 2, defn },
+    ...{ dumpId, hasData: false, tableoid: '0', oid: '0', tag: 'holdfast', desc, section: SECTION.preData, defn },
     ...{ dropStmt: '', copyStmt: null, namespace: null, tablespace: null, tableam: null, relkind: 0 },
     ...{ owner: '', withOids: 'false', dependencies: [], offset: noOffset(shape.offsetBytes) },
   };

@@ -2,7 +2,7 @@
 import type { Selection } from '../../../api/postgresql-selection.ts';
 import type { Failure } from '../../../lib/errors.ts';
 import { type DumpObject, type DumpObjects, type Needed, qualifiedOf, relationKey, schemaKey } from './objects.ts';
-import type { DumpHead, TocEntry } from './toc.ts';
+import { type DumpHead, SECTION, type TocEntry } from './toc.ts';
 
 export interface PartRequest {
   readonly head: DumpHead;
@@ -170,7 +170,7 @@ function entriesOf({ head, archive, selection, into }: PartRequest, chosen: Read
   const left = new Set(joining.flatMap((object) => leftToItsTable(object)));
   const entries = head.entries.filter((entry) => wanted.has(entry) && !late.has(entry) && !left.has(entry));
   if (late.size === 0) return entries;
-  const after = entries.findLastIndex(({ section, desc }) => section <= DATA || INDEXES.has(desc ?? ''));
+  const after = entries.findLastIndex(({ section, desc }) => section <= SECTION.data || INDEXES.has(desc ?? ''));
   return [...entries.slice(0, after + 1), ...late, ...entries.slice(after + 1)];
 }
 
@@ -207,8 +207,6 @@ function leftToItsTable(object: DumpObject): readonly TocEntry[] {
   return [...attached, ...made];
 }
 
-/** As pg_dump numbers sections: 1 none, 2 before the data, 3 data, 4 after it. */
-const DATA = 3;
 const INDEXES = new Set(['INDEX', 'CONSTRAINT', 'INDEX ATTACH']);
 
 /** What a live database has, it has with privileges and comments of its own. */

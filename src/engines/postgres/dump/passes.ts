@@ -1,13 +1,4 @@
-import type { DumpHead, TocEntry } from './toc.ts';
-
-/** As pg_restore numbers the sections of a dump. */
-const NONE = 1;
-const PRE_DATA = 2;
-const DATA = 3;
-const POST_DATA = 4;
-
-/** Made once by one connection, so never by those that only bring rows. */
-const TABLE_DATA = 'TABLE DATA';
+import { type DumpHead, SECTION, type TocEntry } from './toc.ts';
 
 /** What every program is told before anything else: the encoding and the like. */
 const SAID_TO_ALL: ReadonlySet<string | null> = new Set(['ENCODING', 'STDSTRINGS', 'SEARCHPATH']);
@@ -29,10 +20,10 @@ type Pass = 'definitions' | 'rows' | 'builds' | 'rest';
  * each other, and it stays invalid without a word; and what takes locks one after the other runs into deadlocks. Privileges
  * come after everything else, as they do in one pass: an owner may have taken his own away. Pure.
  */
-export const definitions = (head: DumpHead): DumpHead => only(head, 'definitions', PRE_DATA);
-export const rows = (head: DumpHead): DumpHead => only(head, 'rows', DATA);
-export const builds = (head: DumpHead): DumpHead => only(head, 'builds', POST_DATA);
-export const whatIsBuiltUpon = (head: DumpHead): DumpHead => only(head, 'rest', POST_DATA);
+export const definitions = (head: DumpHead): DumpHead => only(head, 'definitions', SECTION.preData);
+export const rows = (head: DumpHead): DumpHead => only(head, 'rows', SECTION.data);
+export const builds = (head: DumpHead): DumpHead => only(head, 'builds', SECTION.postData);
+export const whatIsBuiltUpon = (head: DumpHead): DumpHead => only(head, 'rest', SECTION.postData);
 
 /** For those that take rows beside the one that takes all that has data. */
 export function rowsAlone(head: DumpHead): DumpHead {
@@ -43,15 +34,15 @@ export function rowsAlone(head: DumpHead): DumpHead {
 
 /** Whether its rows may be taken by several: they are lines, each a row. */
 export function isDealt({ desc, hasData, copyStmt }: TocEntry): boolean {
-  return desc === TABLE_DATA && hasData && copyStmt !== null && /^COPY [^;]* FROM stdin;\n$/.test(copyStmt);
+  return desc === 'TABLE DATA' && hasData && copyStmt !== null && /^COPY [^;]* FROM stdin;\n$/.test(copyStmt);
 }
 
 /** Comments and the like have no section of their own, and go with what stands before them. */
 function only(head: DumpHead, pass: Pass, section: number): DumpHead {
-  const other = section === PRE_DATA ? POST_DATA : PRE_DATA;
+  const other = section === SECTION.preData ? SECTION.postData : SECTION.preData;
   let current: Pass = 'definitions';
   const entries = head.entries.map((entry) => {
-    if (entry.section !== NONE) current = passOf(entry);
+    if (entry.section !== SECTION.none) current = passOf(entry);
     const own = PRIVILEGES.has(entry.desc) ? 'rest' : current;
     return { ...entry, section: own === pass ? section : other };
   });
@@ -59,7 +50,7 @@ function only(head: DumpHead, pass: Pass, section: number): DumpHead {
 }
 
 function passOf(entry: TocEntry): Pass {
-  if (entry.section === PRE_DATA) return 'definitions';
-  if (entry.section === DATA) return 'rows';
+  if (entry.section === SECTION.preData) return 'definitions';
+  if (entry.section === SECTION.data) return 'rows';
   return isBuild(entry) ? 'builds' : 'rest';
 }

@@ -34,6 +34,9 @@ interface Shape {
   readonly offsetBytes: number;
 }
 
+/** As pg_dump numbers the sections of a dump. What has none goes with what stands before it. */
+export const SECTION = { none: 1, preData: 2, data: 3, postData: 4 } as const;
+
 type Text = string | null;
 
 /** One thing to do. Of the fields of {@link TEXTS} each is a "binary" string. */
