@@ -1,6 +1,5 @@
-# One image for the operator and for the Jobs it starts: the chart says which file of src/main runs.
-# The TypeScript sources run as they are; Node strips the types. So a stack trace shows true lines, and nothing can be
-# out of date between the sources and what runs.
+# One image for the operator and for the Jobs it starts: the chart and the operator say which file of dist/main runs.
+# Each is one file with all that it imports, since a Job that has to find and compile hundreds of them starts a second later.
 
 # Any image with Node 24 or later and npm, on Debian, since the PostgreSQL programs come from there.
 ARG NODE_IMAGE=node:26-trixie-slim
@@ -11,8 +10,14 @@ COPY package.json package-lock.json ./
 # Behind a proxy with an authority of its own: `--secret id=ca,src=FILE`. It does not stay in the image.
 RUN --mount=type=secret,id=ca \
     if [ -s /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
-    npm ci --omit=dev --ignore-scripts --no-audit --no-fund --cache /tmp/npm \
+    npm ci --ignore-scripts --no-audit --no-fund --cache /tmp/npm \
     && rm -rf /tmp/npm
+
+FROM dependencies AS build
+COPY scripts/bundle.ts scripts/bundle.ts
+COPY scripts/bundle scripts/bundle
+COPY src src
+RUN node scripts/bundle.ts
 
 FROM ${NODE_IMAGE} AS postgres
 # The major versions of PostgreSQL whose servers this image can back up and restore: each needs programs of its own.
@@ -46,19 +51,18 @@ RUN set -eu; \
 
 # What changes most comes last: a change in src builds in seconds.
 WORKDIR /holdfast
-COPY --from=dependencies /holdfast/node_modules ./node_modules
 COPY package.json ./
 COPY crds ./crds
-COPY src ./src
+COPY --from=build /holdfast/dist ./dist
 
 # Nothing here is written to at run time: a read-only root file system is enough, with a /tmp of one's own.
 ENV NODE_ENV=production HOME=/tmp NODE_COMPILE_CACHE=/holdfast/compiled
 RUN install --directory --owner=65532 --group=65532 "${NODE_COMPILE_CACHE}"
 USER 65532:65532
-# What Node makes of the sources, kept: every Job starts 0.3 s sooner. It is for this user and these flags (RUNNER_NODE_FLAGS); for
+# What Node compiles, kept: every Job starts a tenth of a second sooner. It is for this user and these flags (RUNNER_NODE_FLAGS); for
 # others Node does without. The runner, having no task, ends with exit code 4, and the operator, having no settings, with 1.
 RUN set -eu; \
-    node --max-semi-space-size=1 src/main/runner.ts > /tmp/said || [ $? -eq 4 ]; \
-    node src/main/controller.ts > /tmp/said || [ $? -eq 1 ]; \
+    node --max-semi-space-size=1 dist/main/runner.mjs > /tmp/said || [ $? -eq 4 ]; \
+    node dist/main/controller.mjs > /tmp/said || [ $? -eq 1 ]; \
     rm /tmp/said; test -n "$(ls -A "${NODE_COMPILE_CACHE}")"
-CMD ["node", "/holdfast/src/main/controller.ts"]
+CMD ["node", "/holdfast/dist/main/controller.mjs"]

@@ -4,31 +4,25 @@
  * person that theirs is too old.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import * as nodeModule from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const OLDEST = 24;
 const root = new URL('..', import.meta.url);
-const main = new URL('src/main/kubectl.ts', root);
+
+// A checkout runs its sources, which are never out of date; a package holds only what was built from them.
+const sources = new URL('src/main/kubectl.ts', root);
+const main = existsSync(sources) ? sources : new URL('dist/main/kubectl.mjs', root);
 
 if (Number.parseInt(process.versions.node, 10) >= OLDEST) {
-  if (root.pathname.includes('/node_modules/')) stripTypesOfInstalledPackage();
+  // Beside what kubectl remembers, and not in /tmp, which others write to: it is code. Where it cannot be, Node does without.
+  nodeModule.enableCompileCache(join(process.env.KUBECACHEDIR ?? join(homedir(), '.kube', 'cache'), 'holdfast'));
   await import(main.href);
 } else {
   runOnBroughtNode();
-}
-
-/** Node strips the types of TypeScript files itself, but refuses to do so for a package that npm installed. */
-function stripTypesOfInstalledPackage() {
-  process.removeAllListeners('warning');
-  nodeModule.registerHooks({
-    load(url, context, next) {
-      if (!url.startsWith(root.href) || !url.endsWith('.ts')) return next(url, context);
-      const source = nodeModule.stripTypeScriptTypes(readFileSync(new URL(url), 'utf8'));
-      return { format: 'module', shortCircuit: true, source };
-    },
-  });
 }
 
 /** A checkout with its packages installed has a Node of its own. */

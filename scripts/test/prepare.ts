@@ -1,6 +1,7 @@
 import { ensureDebianPackages } from '../../test/cluster/debian.ts';
 import { corednsImage, holdfastImage, pauseImage, postgresImage, s3Image } from '../../test/cluster/images.ts';
 import { type ProgramName, program } from '../../test/cluster/programs.ts';
+import { bundle } from '../bundle.ts';
 
 interface Tools {
   readonly packages?: readonly string[];
@@ -20,9 +21,14 @@ const TOOLS: Readonly<Record<string, Tools>> = {
   },
 };
 
+let bundled: Promise<void> | undefined;
+
 /** Fails with the reason when a tool of the tier cannot be had. */
 export async function prepare(tier: string): Promise<void> {
   const { packages = [], programs = [], images = [] } = TOOLS[tier] ?? {};
+  // What tests start as processes is what ships, of the sources as they are now.
+  bundled ??= bundle();
+  await bundled;
   await ensureDebianPackages(packages);
   // One after the other: each build alone fills the machine.
   for (const name of programs) await program(name);

@@ -46,7 +46,7 @@ export function serviceAccount(env: NodeJS.ProcessEnv, folder = SERVICE_ACCOUNT)
 }
 
 async function kubeconfig(): Promise<Credentials> {
-  const { KubeConfig } = await import('@kubernetes/client-node');
+  const { KubeConfig } = await import('./client-node.ts');
   const config = new KubeConfig();
   config.loadFromDefault();
   return credentialsOf(config);

@@ -33,7 +33,7 @@ export async function personalCredentials(
 ): Promise<PersonalCredentials> {
   const files = filesOf(choice, env);
   if (files.length === 0) return inCluster(choice, env);
-  const { KubeConfig } = await import('@kubernetes/client-node');
+  const { KubeConfig } = await import('./client-node.ts');
   const config = new KubeConfig();
   for (const [index, file] of files.entries()) {
     const read = index === 0 ? config : new KubeConfig();

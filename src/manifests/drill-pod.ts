@@ -127,7 +127,7 @@ function passwordContainer({ image, imagePullPolicy }: RunnerSettings, secret: V
     name: 'password',
     image,
     imagePullPolicy,
-    command: ['node', ...RUNNER_NODE_FLAGS, '/holdfast/src/main/drill-password.ts'],
+    command: ['node', ...RUNNER_NODE_FLAGS, '/holdfast/dist/main/drill-password.mjs'],
     env: [{ name: 'HOLDFAST_ROOT', value: MOUNTS.root }],
     resources: SMALL,
     securityContext: LOCKED_DOWN,

@@ -72,7 +72,7 @@ export function runnerPodSpec(options: RunnerPodOptions): V1PodSpec {
         name: 'runner',
         image: options.settings.image,
         imagePullPolicy: options.settings.imagePullPolicy,
-        command: ['node', ...RUNNER_NODE_FLAGS, '/holdfast/src/main/runner.ts'],
+        command: ['node', ...RUNNER_NODE_FLAGS, '/holdfast/dist/main/runner.mjs'],
         env: [
           { name: 'HOLDFAST_ROOT', value: MOUNTS.root },
           { name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },

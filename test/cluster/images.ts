@@ -85,8 +85,10 @@ async function programImage(name: 'pause' | 'coredns'): Promise<Image> {
 }
 
 async function productFiles(): Promise<Record<string, Uint8Array>> {
-  const files = { ...(await filesBelow(join(repository, 'src'))), ...(await filesBelow(join(repository, 'crds'))) };
-  for (const name of ['Dockerfile', 'package.json', 'package-lock.json', 'scripts/postgres-programs.sh']) {
+  const folders = ['src', 'crds', 'scripts/bundle'].map((folder) => filesBelow(join(repository, folder)));
+  const files: Record<string, Uint8Array> = Object.assign({}, ...(await Promise.all(folders)));
+  const more = ['Dockerfile', 'package.json', 'package-lock.json', 'scripts/bundle.ts', 'scripts/postgres-programs.sh'];
+  for (const name of more) {
     files[name] = await readFile(join(repository, name));
   }
   return files;

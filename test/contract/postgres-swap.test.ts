@@ -164,12 +164,17 @@ describe('the fence', () => {
   }, 60_000);
 });
 
+/** Sessions of runners. */
+const OURS = `SELECT FROM pg_stat_activity WHERE application_name LIKE 'holdfast restore%'`;
+
 describe('a runner that is killed', () => {
   test('before any statement of the swap leaves the old database, open, and a clean-up leaves nothing else', async () => {
     await scene.aDatabase('killed');
     for (let statement = 0; ; statement += 1) {
       const request = await loaded('killed');
       const words = await scene.runChild({ access: world.access('killed'), request, statement }).said;
+      // What it asked for last, such as to end the sessions of the database, the server still does.
+      await until(async () => (await world.sql('postgres', OURS)).length === 0);
       if (words.includes('swapped')) {
         expect(statement).toBe(9);
         await expectSays('killed', 'new');
@@ -199,7 +204,7 @@ describe('a runner that is killed', () => {
       statement: 8,
       signal: 'SIGSTOP',
     });
-    const asleep = `SELECT FROM pg_stat_activity WHERE application_name LIKE 'holdfast restore%' AND state = 'idle in transaction'`;
+    const asleep = `${OURS} AND state = 'idle in transaction'`;
     await until(async () => (await world.sql('postgres', asleep)).length > 0);
     expect(await cleanUp('asleep', request)).toEqual({
       restored: false,

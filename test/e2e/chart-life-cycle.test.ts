@@ -7,8 +7,9 @@ import type { Backup } from '../../src/api/backup.ts';
 import { ANNOTATIONS } from '../../src/api/names.ts';
 import type { Restore } from '../../src/api/restore.ts';
 import type { CommandFailed } from '../cluster/command.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { processesOf, signal } from '../support/e2e-processes.ts';
-import { helm, installRelease, PREVIOUS_CHART, RELEASE } from '../support/e2e-release.ts';
+import { helm, installRelease, previousChart, RELEASE } from '../support/e2e-release.ts';
 import {
   backUp,
   podOf,
@@ -55,7 +56,7 @@ async function installPrevious(): Promise<void> {
     await helm(place(), ['uninstall', RELEASE, '--ignore-not-found']);
     await removeKinds();
   }
-  await installRelease(place(), PREVIOUS_CHART);
+  await installRelease(place(), await previousChart(await tempDir('previous-chart')));
 }
 
 afterAll(async () => {

@@ -27,7 +27,7 @@ test('a runner that comes back after its time changes nothing, and the app is ba
     processesOf(pod.metadata.uid).some(({ argv }) => argv[0]?.endsWith('pg_restore')),
   );
   const runner = processesOf(pod.metadata.uid).filter(({ argv }) => !argv[0]?.includes('containerd-shim'));
-  const late = runner.filter(({ argv }) => argv.some((word) => word.endsWith('/main/runner.ts')));
+  const late = runner.filter(({ argv }) => argv.some((word) => word.endsWith('/main/runner.mjs')));
   const keepers = keepersOf(runner);
   expect({ late: late.length, keepers: keepers.length }).toEqual({ late: 1, keepers: 1 });
   signal([...keepers, ...runner], 'SIGSTOP');

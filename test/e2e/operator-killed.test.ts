@@ -14,7 +14,7 @@ async function killOperators(): Promise<void> {
   const pods = await kubectlIn(OPERATOR_NAMESPACE).list<{ metadata: { uid: string } }>('pod');
   const operators = pods
     .flatMap(({ metadata }) => processesOf(metadata.uid))
-    .filter(({ argv }) => argv.some((word) => word.endsWith('/main/controller.ts')));
+    .filter(({ argv }) => argv.some((word) => word.endsWith('/main/controller.mjs')));
   expect(operators).toHaveLength(2);
   signal(operators, 'SIGKILL');
 }

@@ -104,7 +104,7 @@ async function idleRunSeconds(scene: Scene, name: string): Promise<number> {
           {
             name: 'runner',
             image: theWorld().holdfastImage,
-            command: ['node', ...RUNNER_NODE_FLAGS, '/holdfast/src/main/runner.ts'],
+            command: ['node', ...RUNNER_NODE_FLAGS, '/holdfast/dist/main/runner.mjs'],
             securityContext: {
               ...{ runAsNonRoot: true, runAsUser: 65_532, allowPrivilegeEscalation: false },
               ...{ capabilities: { drop: ['ALL'] }, seccompProfile: { type: 'RuntimeDefault' } },

@@ -97,16 +97,17 @@ describe('the command line', () => {
     expect(stderr).toMatch(/^next: /m);
   });
 
-  test('works as a package that npm installed, where Node strips no types', async () => {
+  test('works as an installed package, with nothing beside it', async () => {
     const root = join(import.meta.dirname, '..', '..');
     const installed = join(world.folder, 'node_modules', 'holdfast');
-    await mkdir(installed, { recursive: true });
-    await runProgram('cp', ['-r', ...['src', 'bin', 'package.json'].map((name) => join(root, name)), installed]);
-    await symlink(join(root, 'node_modules'), join(installed, 'node_modules'));
+    await mkdir(join(installed, 'dist'), { recursive: true });
+    await runProgram('cp', ['-r', ...['bin', 'package.json'].map((name) => join(root, name)), installed]);
+    await runProgram('cp', ['-r', join(root, 'dist', 'main'), join(installed, 'dist')]);
     const bin = join(installed, 'bin', 'kubectl-holdfast.mjs');
-    expect(
-      await runProgram(process.execPath, [bin, '-n', 'shop', 'list', '--kubeconfig', world.server.kubeconfig]),
-    ).toContain('nightly-202611240117');
+    const env = { PATH: process.env['PATH'] ?? '', HOME: world.folder, KUBECONFIG: world.server.kubeconfig };
+    const list = await runProgram(process.execPath, [bin, '-n', 'shop', 'list'], { env });
+    expect(list).toContain('nightly-202611240117');
+    expect(list).toBe((await inShop(['list'])).stdout);
   });
 
   test('works as a plugin of kubectl', async () => {
@@ -255,15 +256,20 @@ describe('status', () => {
 
   test('--watch tells each change as it comes, until Ctrl-C', async () => {
     const name = 'watched';
-    const watching = inShop(['status', '--watch'], { interruptAfter: 'Backup watched Complete' });
     const spec = (await get(KIND.backup, 'before-upgrade'))!.spec;
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
-    const made = await world.put(KIND.backup, 'shop', { metadata: { name }, spec });
-    const running = await world.setStatus(KIND.backup, made, runningStatus('watched-backup-1'));
-    await world.setStatus(KIND.backup, running, completeStatus(shop.recipient, 0));
-    const { code, stdout } = await watching;
+    const act = async () => {
+      const made = await world.put(KIND.backup, 'shop', { metadata: { name }, spec });
+      const running = await world.setStatus(KIND.backup, made, runningStatus('watched-backup-1'));
+      await world.setStatus(KIND.backup, running, completeStatus(shop.recipient, 0));
+    };
+    const { code, stdout } = await inShop(['status', '--watch'], {
+      meanwhile: { after: 'Backup before-upgrade Running', act },
+      interruptAfter: 'Backup watched Complete',
+    });
     expect(code).toBe(0);
-    expect(stdout).toMatch(/Z Backup watched Complete$/m);
+    expect(stdout).toMatch(
+      /Z Backup watched Running: Job watched-backup-1 is at work$[\s\S]*Z Backup watched Complete$/m,
+    );
     await kubectl(world.server.kubeconfig, ['-n', 'shop', 'delete', 'backup', name]);
   });
 
@@ -436,11 +442,13 @@ describe('backup', () => {
 
   test('--wait on a terminal shows a moving line', async () => {
     const before = await namesOf(KIND.backup);
+    const complete = () => whenMade(KIND.backup, before, completeStatus(shop.recipient, 0));
     const [ended] = await Promise.all([
-      inShop(['backup', 'shown', '--like', 'before-upgrade', '--wait'], { terminal: [] }),
-      whenMade(KIND.backup, before, runningStatus('x'))
-        .then(() => new Promise((resolve) => setTimeout(resolve, 1_500)))
-        .then(() => whenMade(KIND.backup, before, completeStatus(shop.recipient, 0))),
+      inShop(['backup', 'shown', '--like', 'before-upgrade', '--wait'], {
+        terminal: [],
+        meanwhile: { after: 'Job x is at work', act: complete },
+      }),
+      whenMade(KIND.backup, before, runningStatus('x')),
     ]);
     expect(ended.code).toBe(0);
     expect(ended.stdout).toMatch(/\r\u001b\[2KRunning \S+ · Job x is at work/);
@@ -461,11 +469,12 @@ describe('backup', () => {
         message: 'Error creating: pods "x-1-" is forbidden: exceeded quota',
       },
     });
+    const complete = () => whenMade(KIND.backup, before, { ...completeStatus(shop.recipient, 0), failure: null });
     const [ended] = await Promise.all([
-      inShop(['backup', 'held', '--like', 'before-upgrade', '--wait']),
-      whenMade(KIND.backup, before, { phase: 'Pending', jobName: 'x-1', failure })
-        .then(() => new Promise((resolve) => setTimeout(resolve, 1_500)))
-        .then(() => whenMade(KIND.backup, before, { ...completeStatus(shop.recipient, 0), failure: null })),
+      inShop(['backup', 'held', '--like', 'before-upgrade', '--wait'], {
+        meanwhile: { after: 'why: ', act: complete },
+      }),
+      whenMade(KIND.backup, before, { phase: 'Pending', jobName: 'x-1', failure }),
     ]);
     expect(ended.stderr).toMatch(/^Pending: PodNotCreated: Job x-1 gets no pod\.\nnext: {2}kubectl describe job x-1$/m);
     expect(ended.stderr).toMatch(/^why: .*exceeded quota$/m);

@@ -14,7 +14,7 @@ import { writeKubeconfig } from '../cluster/kubeconfig.ts';
 import { issue } from '../cluster/pki.ts';
 import { installKinds, kubectl } from './kube-crds.ts';
 
-const BIN = join(import.meta.dirname, '..', '..', 'bin', 'kubectl-holdfast.mjs');
+const BIN = join(import.meta.dirname, '..', '..', 'dist', 'main', 'kubectl.mjs');
 
 export interface Ended {
   readonly code: number | null;
@@ -30,6 +30,8 @@ export interface PluginOptions {
   readonly terminal?: readonly { readonly after: string; readonly type: string }[];
   /** SIGINT, once this text is there. */
   readonly interruptAfter?: string;
+  /** What happens in the world once this text is there. If that fails, so does the command's promise. */
+  readonly meanwhile?: { readonly after: string; readonly act: () => Promise<unknown> };
 }
 
 /** Without an environment of the machine's own but for the PATH. */
@@ -46,6 +48,7 @@ export function plugin(args: readonly string[], options: PluginOptions = {}): Pr
   let stdout = '';
   let stderr = '';
   let interrupted = false;
+  let meanwhile: Promise<unknown> | undefined;
   const heard = () => {
     const text = stdout + stderr;
     const next = answers[0];
@@ -57,6 +60,8 @@ export function plugin(args: readonly string[], options: PluginOptions = {}): Pr
       interrupted = true;
       child.kill('SIGINT');
     }
+    if (options.meanwhile !== undefined && text.includes(options.meanwhile.after))
+      meanwhile ??= options.meanwhile.act();
   };
   child.stdout.on('data', (chunk: Buffer) => {
     stdout += chunk.toString();
@@ -68,9 +73,13 @@ export function plugin(args: readonly string[], options: PluginOptions = {}): Pr
   });
   child.stdin.on('error', () => undefined);
   if (options.terminal === undefined) child.stdin.end(options.input ?? '');
-  return new Promise((resolve, reject) => {
+  const ended = new Promise<Ended>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  return ended.then(async (result) => {
+    await meanwhile;
+    return result;
   });
 }
 

@@ -1,4 +1,5 @@
 /** The release that all end-to-end tests share: installed as anybody would, by Helm. */
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Kubectl } from '../../demo/kubectl.ts';
 import { run } from '../cluster/command.ts';
@@ -9,8 +10,20 @@ export const RELEASE = 'holdfast';
 
 const CHART = join(import.meta.dirname, '..', '..', 'helm', 'holdfast');
 
-/** As it was packaged, with the CRDs of its time. */
-export const PREVIOUS_CHART = join(import.meta.dirname, 'charts', 'holdfast-0.1.0.tgz');
+const PREVIOUS_CHART = join(import.meta.dirname, 'charts', 'holdfast-0.1.0.tgz');
+
+/**
+ * The chart of 0.1.0 as it was packaged, with the CRDs of its time, in a folder. The image of its time is not to be had: today's stands in, whose
+ * programs lie elsewhere.
+ */
+export async function previousChart(folder: string): Promise<string> {
+  await run('tar', ['-xzf', PREVIOUS_CHART, '-C', folder]);
+  const chart = join(folder, 'holdfast');
+  const deployment = join(chart, 'templates', 'deployment.yaml');
+  const text = await readFile(deployment, 'utf8');
+  await writeFile(deployment, text.replace('/holdfast/src/main/controller.ts', '/holdfast/dist/main/controller.mjs'));
+  return chart;
+}
 
 export interface ReleasePlace {
   readonly kubectl: string;

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { waitFor } from '../cluster/wait.ts';
 
-const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main', 'controller.ts');
+const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'main', 'controller.mjs');
 
 type Line = Record<string, unknown>;
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { MOUNTS, type Report, type Task } from '../../src/api/task.ts';
 
-const MAIN = join(import.meta.dirname, '../../src/main/runner.ts');
+const MAIN = join(import.meta.dirname, '../../dist/main/runner.mjs');
 
 /** Mount → key → value. A mount that is not named is empty: its Secret does not exist. */
 export type Secrets = Partial<Record<(typeof SECRET_MOUNTS)[number], Readonly<Record<string, string>>>>;

@@ -56,7 +56,7 @@ describe.each([
       containers: [
         {
           image: expect.stringMatching(/^localhost.holdfast:/),
-          command: ['node', '/holdfast/src/main/hook.ts', part],
+          command: ['node', '/holdfast/dist/main/hook.mjs', part],
           securityContext: {
             allowPrivilegeEscalation: false,
             readOnlyRootFilesystem: true,

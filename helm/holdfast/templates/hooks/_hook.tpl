@@ -61,7 +61,7 @@ spec:
         - name: hook
           image: {{ include "holdfast.image" $chart | quote }}
           imagePullPolicy: {{ $chart.Values.image.pullPolicy }}
-          command: ["node", "/holdfast/src/main/hook.ts", {{ .part | quote }}]
+          command: ["node", "/holdfast/dist/main/hook.mjs", {{ .part | quote }}]
           env:
             - name: HOLDFAST_NAMESPACE
               valueFrom:
