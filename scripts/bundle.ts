@@ -4,7 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { build, type Plugin } from 'esbuild';
+import { build, type Plugin, stop } from 'esbuild';
 import { billOfMaterials, bundledPackages, licencesText } from './bundle/packages.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -38,6 +38,7 @@ export async function bundle(): Promise<void> {
     metafile: true,
     logLevel: 'warning',
   });
+  await stop();
   const packages = bundledPackages(root, metafile);
   await writeFile(join(root, 'dist/licenses.txt'), licencesText(packages));
   await writeFile(join(root, 'dist/sbom.cdx.json'), `${JSON.stringify(billOfMaterials(packages), undefined, 2)}\n`);

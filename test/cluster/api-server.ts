@@ -13,7 +13,7 @@ import { issue, makeAuthority, makeTokenSigningKeys } from './pki.ts';
 import { freePorts } from './ports.ts';
 import { program } from './programs.ts';
 import { answersHttp, apiServerReady } from './ready.ts';
-import { tempDir } from './temp-dir.ts';
+import { memoryDir } from './temp-dir.ts';
 import { lastLinesOf, startTied, type TiedProcess } from './tied-process.ts';
 import { waitFor } from './wait.ts';
 
@@ -46,7 +46,7 @@ const ATTEMPTS = 3;
 
 /** Starts one, ready to use. Several can run at once. All of it ends with this process at the latest. */
 export async function upApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
-  const dir = await tempDir('api-server');
+  const dir = await memoryDir('api-server');
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await start(dir, options);

@@ -7,7 +7,7 @@ import pg from 'pg';
 import { run } from './command.ts';
 import { ensureDebianPackages } from './debian.ts';
 import { freePorts } from './ports.ts';
-import { tempDir } from './temp-dir.ts';
+import { memoryDir } from './temp-dir.ts';
 import { lastLinesOf, startTied } from './tied-process.ts';
 import { waitFor } from './wait.ts';
 
@@ -57,7 +57,7 @@ export async function startPostgres(
 ): Promise<LocalPostgres> {
   const host = options.address ?? '127.0.0.1';
   const password = randomBytes(12).toString('hex');
-  const dir = await tempDir('postgres');
+  const dir = await memoryDir('postgres');
   const account = await accountFor(dir);
   const data = join(dir, 'data');
   await initialise(bin, data, account, password);

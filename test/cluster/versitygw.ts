@@ -6,7 +6,7 @@ import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from '@aws-
 import { freePorts } from './ports.ts';
 import { program } from './programs.ts';
 import { answersHttp, answersHttps } from './ready.ts';
-import { tempDir } from './temp-dir.ts';
+import { memoryDir } from './temp-dir.ts';
 import { lastLinesOf, startTied, type TiedProcess } from './tied-process.ts';
 import { waitFor } from './wait.ts';
 
@@ -46,7 +46,7 @@ export async function localS3(options: LocalS3Options = {}): Promise<LocalS3> {
   const [port] = (await freePorts(1, address)) as [number];
   const endpoint = `${options.tls === undefined ? 'http' : 'https'}://${address}:${port}`;
   const credentials = { accessKeyId: 'holdfast-root', secretAccessKey: randomBytes(20).toString('hex') };
-  const dir = await tempDir('s3');
+  const dir = await memoryDir('s3');
   for (const folder of ['data', 'versions', 'iam']) await mkdir(join(dir, folder));
 
   const start = () => startGateway(executable, { dir, endpoint, credentials, tls: options.tls });

@@ -8,6 +8,7 @@ import type { InstanceRequest, Login } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
 import type { Fingerprint } from '../support/postgres-fingerprint.ts';
 import type { InstanceChildOrder } from '../support/postgres-instance-child.ts';
+import { sessionsGone } from '../support/postgres-sessions.ts';
 import {
   aRestore,
   dumpOf,
@@ -123,7 +124,9 @@ async function runChild(order: Pick<InstanceChildOrder, 'request' | 'statement'>
   const { temporary } = world.context;
   const whole = { access, login: world.superuser, temporary, fence: inTheFuture().toISOString(), ...order };
   child.stdin.end(JSON.stringify(whole));
-  return text(child.stdout);
+  const said = await text(child.stdout);
+  await sessionsGone(world);
+  return said;
 }
 
 describe('a whole server', () => {

@@ -6,6 +6,7 @@ import { postgres } from '../../src/engines/postgres/engine.ts';
 import { SWAP_MARGIN_MS, type SwapSeams } from '../../src/engines/postgres/swap.ts';
 import { openTarget } from '../../src/engines/postgres/target.ts';
 import { proxyThatEatsTheAnswerTo } from '../support/postgres-deaf-proxy.ts';
+import { RUNNER_SESSIONS, sessionsGone } from '../support/postgres-sessions.ts';
 import { cleanupOf, type SwapScene, swapScene } from '../support/postgres-swap-scene.ts';
 import {
   type Archive,
@@ -164,17 +165,13 @@ describe('the fence', () => {
   }, 60_000);
 });
 
-/** Sessions of runners. */
-const OURS = `SELECT FROM pg_stat_activity WHERE application_name LIKE 'holdfast restore%'`;
-
 describe('a runner that is killed', () => {
   test('before any statement of the swap leaves the old database, open, and a clean-up leaves nothing else', async () => {
     await scene.aDatabase('killed');
     for (let statement = 0; ; statement += 1) {
       const request = await loaded('killed');
       const words = await scene.runChild({ access: world.access('killed'), request, statement }).said;
-      // What it asked for last, such as to end the sessions of the database, the server still does.
-      await until(async () => (await world.sql('postgres', OURS)).length === 0);
+      await sessionsGone(world);
       if (words.includes('swapped')) {
         expect(statement).toBe(9);
         await expectSays('killed', 'new');
@@ -204,7 +201,7 @@ describe('a runner that is killed', () => {
       statement: 8,
       signal: 'SIGSTOP',
     });
-    const asleep = `${OURS} AND state = 'idle in transaction'`;
+    const asleep = `${RUNNER_SESSIONS} AND state = 'idle in transaction'`;
     await until(async () => (await world.sql('postgres', asleep)).length > 0);
     expect(await cleanUp('asleep', request)).toEqual({
       restored: false,

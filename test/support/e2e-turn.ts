@@ -4,19 +4,9 @@
  * The turn is an advisory lock on the shared PostgreSQL, shared or alone: who asks for it alone waits for those that have it and
  * goes before those that ask later, and a worker that dies gives its turn back.
  */
-import { basename } from 'node:path';
 import { afterAll, expect } from '@jest/globals';
+import { isAlone } from './e2e-alone.ts';
 import { openSession, type Session } from './e2e-world.ts';
-
-/** Each installs, upgrades or kills the operator that the others' runs wait for, changes the shared server, or measures time. */
-const ALONE = [
-  'chart-life-cycle.test.ts',
-  'chart-values.test.ts',
-  'operator-killed.test.ts',
-  'restore-speed.test.ts',
-  'some-namespaces.test.ts',
-  'tls.test.ts',
-];
 
 const TURN = 20_261_124;
 
@@ -28,7 +18,7 @@ let session: Session | undefined;
  */
 export async function takeTurn(): Promise<void> {
   if (session !== undefined) return;
-  const alone = ALONE.includes(basename(expect.getState().testPath ?? ''));
+  const alone = isAlone(expect.getState().testPath ?? '');
   session = await openSession('postgres');
   await session.rows(`SELECT pg_advisory_lock${alone ? '' : '_shared'}(${TURN})`);
   if (!alone) afterAll(endTurn);
