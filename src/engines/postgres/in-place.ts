@@ -10,10 +10,12 @@ import { type LiveObjects, liveObjects } from './dump/live.ts';
 import { type DumpObjects, LARGE_OBJECTS_KEY, objectsIn } from './dump/objects.ts';
 import { type Part, partOf } from './dump/part.ts';
 import { headOf, rewritten } from './dump/rewrite.ts';
-import type { DumpHead } from './dump/toc.ts';
+import { type DumpHead, UNKNOWN_FORMAT } from './dump/toc.ts';
+import type { TargetFacts } from './facts.ts';
 import { attempting } from './faults.ts';
 import { load } from './load.ts';
 import { markLine } from './marker.ts';
+import { newDatabaseRefusals } from './new-database-rights.ts';
 import { partRefusals } from './part-rights.ts';
 import { definitionsUnreadable } from './read-rights.ts';
 import type { Parts } from './target-parts.ts';
@@ -31,11 +33,22 @@ export interface PlannedPart {
   readonly notes: readonly string[];
 }
 
-/** Of a part that goes into a new database. */
-export async function planPart(parts: Parts): Promise<PlannedPart> {
-  const part = partOfArchive(parts, await readHead(parts));
+/** Of what goes into a new database, be it all or a part. */
+export async function planNew(parts: Parts, facts: TargetFacts): Promise<PlannedPart> {
+  const head = await readHead(parts).catch((caught: unknown) => {
+    // Of a whole database pg_restore may know what we do not.
+    if (parts.request.selection === undefined && isUnknownFormat(caught)) return undefined;
+    throw caught;
+  });
+  if (head === undefined)
+    return { refusals: [], notes: ['Who owns what in the archive cannot be told: its format is not known here'] };
+  const archive = objectsIn(head);
+  if (parts.request.selection === undefined) {
+    return { refusals: await newDatabaseRefusals(parts, head.entries, archive, facts), notes: [] };
+  }
+  const part = partOfArchive(parts, head);
   return {
-    refusals: part.refusals,
+    refusals: [...part.refusals, ...(await newDatabaseRefusals(parts, part.entries, archive, facts))],
     notes: [
       say(
         'Restored of the archive',
@@ -44,6 +57,8 @@ export async function planPart(parts: Parts): Promise<PlannedPart> {
     ],
   };
 }
+
+const isUnknownFormat = (caught: unknown) => caught instanceof HoldfastError && caught.reason === UNKNOWN_FORMAT;
 
 export async function planInPlace(parts: Parts): Promise<PlannedPart> {
   const hidden = await hiddenFromUs(parts);

@@ -4,11 +4,18 @@ import { connect, type Session } from './connection.ts';
 import type { LiveObjects } from './dump/live.ts';
 import type { DumpObject, DumpObjects } from './dump/objects.ts';
 import type { Part } from './dump/part.ts';
-import type { TocEntry } from './dump/toc.ts';
-import { type RoleFacts, roleFacts, selfFacts } from './facts.ts';
-import { OF_PROVIDERS } from './providers.ts';
-import { newRequirements } from './requirements.ts';
-import { grantOf } from './rights.ts';
+import {
+  type DumpFacts,
+  type DumpNeeds,
+  dumpFacts,
+  dumpNeeds,
+  grantedByOthers,
+  nameOf,
+  onlySuperusers,
+  ownerOf,
+  rolesMissing,
+  rolesNotOurs,
+} from './dump-rights.ts';
 import { identifier } from './sql.ts';
 import type { Parts } from './target-parts.ts';
 
@@ -30,52 +37,42 @@ export async function partRefusals(
       : [
           ...rolesNotOurs(needs, facts),
           ...mayNotCreate(needs, facts, access.database),
+          ...onlySuperusers(facts),
           ...grantedByOthers(needs, facts),
         ]),
   ];
 }
 
-interface Needs {
-  /** Roles whose rights we need, and what for. */
-  readonly owners: ReadonlyMap<string, string>;
-  /** Roles that privileges, policies and user mappings name. */
-  readonly named: readonly string[];
-  /** Who gave privileges, where it was not the owner. */
-  readonly grantors: readonly string[];
+interface Needs extends DumpNeeds {
   /** What is made in a schema that is there. */
   readonly placed: readonly { readonly schema: string; readonly owner: string | undefined; readonly label: string }[];
   /** Tables that stay, to which foreign keys of what is made would refer. */
   readonly referenced: readonly DumpObject[];
-  readonly schemas: readonly DumpObject[];
-  readonly extensions: readonly DumpObject[];
+  /** Schemas and extensions, for which the database must be open. */
+  readonly inDatabase: readonly DumpObject[];
 }
 
 /** Pure. */
 function needsOf(part: Part, archive: DumpObjects, { live }: LiveObjects, withPrivileges: boolean): Needs {
-  const entries = part.entries.filter(({ desc }) => withPrivileges || !PRIVILEGES.has(desc ?? ''));
-  const wanted = new Set(entries);
+  const needs = dumpNeeds(part.entries, archive, { withPrivileges, done: 'added' });
+  const wanted = new Set(part.entries);
   const made = archive.objects.filter(({ entries: [first] }) => first !== undefined && wanted.has(first));
   const schemas = made.filter(({ kind }) => kind === 'schema');
   const isMade = new Set(schemas.map(({ name }) => name));
-  const naming = entries
-    .filter(({ desc }) => NAMING_ROLES.has(desc ?? ''))
-    .flatMap(({ defn }) => archive.text(defn).split('\n'));
   return {
+    ...needs,
     owners: new Map([
       ...owned([...part.replaced, ...part.gone], live, 'owns what would be replaced'),
       ...owned(parentsThatStay(made, live), live, 'owns what would get a partition'),
-      ...entries.flatMap((entry) => ownerOf(entry, archive, 'owns some of what would be added')),
+      ...needs.owners,
     ]),
-    named: rolesIn(naming),
-    grantors: rolesIn(naming.filter((line) => line.startsWith('SET SESSION AUTHORIZATION '))),
     placed: made.flatMap(({ schema, label, entries: [first] }) =>
       schema === undefined || isMade.has(schema) ? [] : [{ schema, label, owner: nameOf(first?.owner, archive) }],
     ),
     referenced: [...new Set(made.flatMap((object) => referencedBy(object, archive)))].filter(
       (object) => !made.includes(object),
     ),
-    schemas,
-    extensions: made.filter(({ kind }) => kind === 'extension'),
+    inDatabase: [...schemas, ...made.filter(({ kind }) => kind === 'extension')],
   };
 }
 
@@ -83,24 +80,6 @@ const referencedBy = (object: DumpObject, { needsOf }: DumpObjects) =>
   needsOf(object).flatMap((need) =>
     need.by.desc === 'FK CONSTRAINT' && need.object.kind === 'relation' ? [need.object] : [],
   );
-
-const PRIVILEGES = new Set(['ACL', 'DEFAULT ACL']);
-const NAMING_ROLES = new Set([...PRIVILEGES, 'POLICY', 'USER MAPPING']);
-
-function rolesIn(lines: readonly string[]): readonly string[] {
-  const requirements = newRequirements();
-  for (const line of lines) requirements.take(line);
-  return requirements.found().roles;
-}
-
-function nameOf(bytes: string | null | undefined, { text }: DumpObjects): string | undefined {
-  return bytes == null || bytes === '' ? undefined : text(bytes);
-}
-
-function ownerOf({ owner }: TocEntry, of: DumpObjects, what: string): readonly (readonly [string, string])[] {
-  const name = nameOf(owner, of);
-  return name === undefined ? [] : [[name, what]];
-}
 
 const owned = (objects: readonly DumpObject[], of: DumpObjects, what: string) =>
   objects.flatMap(({ entries: [first] }) => (first === undefined ? [] : ownerOf(first, of, what)));
@@ -114,11 +93,7 @@ function parentsThatStay(made: readonly DumpObject[], live: DumpObjects): readon
   });
 }
 
-interface Facts {
-  readonly self: { readonly name: string; readonly superuser: boolean };
-  readonly major: number;
-  readonly owners: readonly RoleFacts[];
-  readonly missing: ReadonlySet<string>;
+interface Facts extends DumpFacts {
   /** Schemas in which we may not make anything. */
   readonly closed: ReadonlySet<string>;
   /** Whether an owner may have something in a schema. */
@@ -126,11 +101,7 @@ interface Facts {
   readonly mayCreate: boolean;
   /** Tables to which we may not refer. */
   readonly notReferable: readonly { readonly schema: string; readonly name: string }[];
-  /** Extensions that only a superuser may create. */
-  readonly forSuperusers: ReadonlySet<string>;
 }
-
-const MISSING = 'SELECT name FROM unnest($1::text[]) name WHERE name NOT IN (SELECT rolname FROM pg_roles)';
 
 const CLOSED = `
   SELECT nspname AS name FROM pg_namespace
@@ -146,37 +117,19 @@ const NOT_REFERABLE = `
     JOIN pg_namespace n ON n.nspname = p.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.name
   WHERE NOT has_any_column_privilege(c.oid, 'REFERENCES') ORDER BY 1, 2`;
 
-/**
- * Of the version that would be made. A managed server lets its administrator make some of them all the same, and nothing in the
- * server tells which: there the load finds out.
- */
-const FOR_SUPERUSERS = `
-  SELECT v.name FROM pg_available_extension_versions v JOIN pg_available_extensions e
-    ON e.name = v.name AND e.default_version = v.version
-  WHERE v.name = ANY ($1) AND v.superuser AND NOT v.trusted
-    AND NOT EXISTS (SELECT FROM pg_database WHERE datname = ANY ($2))`;
-
 async function factsFor(session: Session, needs: Needs): Promise<Facts> {
-  const names = async (sql: string, ...lists: (readonly string[])[]) =>
-    new Set((await session.query<{ name: string }>(sql, lists)).map(({ name }) => name));
-  const owners: RoleFacts[] = [];
-  for (const name of needs.owners.keys()) owners.push(await roleFacts(session, name));
-  const self = await selfFacts(session);
+  const facts = await dumpFacts(session, needs);
+  const placed = needs.placed.map(({ schema }) => schema);
+  const closed = await session.query<{ name: string }>(CLOSED, [placed]);
   const others = needs.placed.flatMap(({ schema, owner }) =>
-    owner === undefined || owner === self.name ? [] : [{ schema, owner }],
+    owner === undefined || owner === facts.self.name ? [] : [{ schema, owner }],
   );
   const [row] = await session.query<{ may: boolean }>(
     `SELECT has_database_privilege(current_database(), 'CREATE') AS may`,
   );
   return {
-    self,
-    major: session.server.major,
-    owners,
-    missing: await names(MISSING, needs.named),
-    closed: await names(
-      CLOSED,
-      needs.placed.map(({ schema }) => schema),
-    ),
+    ...facts,
+    closed: new Set(closed.map(({ name }) => name)),
     closedTo: await session.query<Facts['closedTo'][number]>(CLOSED_TO, [
       others.map(({ schema }) => schema),
       others.map(({ owner }) => owner),
@@ -186,47 +139,15 @@ async function factsFor(session: Session, needs: Needs): Promise<Facts> {
       needs.referenced.map(({ schema }) => schema),
       needs.referenced.map(({ name }) => name),
     ]),
-    forSuperusers: await names(
-      FOR_SUPERUSERS,
-      needs.extensions.map(({ name }) => name),
-      [...OF_PROVIDERS],
-    ),
   };
 }
 
-function rolesMissing({ owners }: Needs, facts: Facts): readonly Failure[] {
-  const gone = facts.owners.filter(({ exists }) => !exists).map(({ name }) => name);
-  const refusal = (name: string, what: string) => ({
-    reason: 'RoleMissing',
-    message: `role "${name}" ${what}, and does not exist on this server`,
-    hint: `CREATE ROLE ${identifier(name)};`,
-  });
-  return [
-    ...gone.map((name) => refusal(name, owners.get(name) ?? '')),
-    ...[...facts.missing]
-      .filter((name) => !gone.includes(name))
-      .map((name) => refusal(name, 'has privileges in what would be added, a policy or a user mapping')),
-  ];
-}
-
-/** Each is made by us and given away, and then its rows, indexes and constraints are made with the rights of who has it. */
-function rolesNotOurs({ owners }: Needs, { self, major, ...facts }: Facts): readonly Failure[] {
-  return facts.owners.flatMap(({ name, exists, superuser, maySet, inherits }) => {
-    if (!exists || name === self.name || (maySet && inherits)) return [];
-    const hint = superuser
-      ? 'leave it out, or restore with a superuser: membership in one would give away the server'
-      : grantOf(name, self.name, major, maySet);
-    const message = `role "${self.name}" has not the rights of "${name}", which ${owners.get(name)}`;
-    return [{ reason: 'RightMissing', message, hint }];
-  });
-}
-
 function mayNotCreate(needs: Needs, { self, ...facts }: Facts, database: string): readonly Failure[] {
-  const { placed, schemas, extensions } = needs;
+  const { placed, inDatabase } = needs;
   const right = (message: string, hint: string) => ({ reason: 'RightMissing', message, hint });
   const first = (schema: string, owner?: string) =>
     placed.find((one) => one.schema === schema && (owner === undefined || one.owner === owner))?.label;
-  const toCreate = [...schemas, ...extensions.filter(({ name }) => !facts.forSuperusers.has(name))];
+  const toCreate = inDatabase.filter(({ kind, name }) => kind !== 'extension' || !facts.forSuperusers.has(name));
   return [
     ...[...facts.closed].map((schema) =>
       right(
@@ -254,24 +175,5 @@ function mayNotCreate(needs: Needs, { self, ...facts }: Facts, database: string)
         `in that database: GRANT REFERENCES ON ${identifier(schema)}.${identifier(name)} TO ${identifier(self.name)};`,
       ),
     ),
-    ...[...facts.forSuperusers].map((name) =>
-      right(
-        `only a superuser may make extension "${name}"`,
-        `in that database, as a superuser: CREATE EXTENSION ${identifier(name)}; or restore with one`,
-      ),
-    ),
-  ];
-}
-
-/** A dump says it by taking on the session of whoever gave them, as only a superuser may. */
-function grantedByOthers({ grantors }: Needs, { self }: Facts): readonly Failure[] {
-  const others = grantors.filter((name) => name !== self.name);
-  if (others.length === 0) return [];
-  return [
-    {
-      reason: 'RightMissing',
-      message: `some privileges in what would be added were given by ${others.map((name) => `"${name}"`).join(', ')}, which does not own it, and only a superuser may bring them back`,
-      hint: 'leave them out with target.postgresql.privileges: Skip, or restore with a superuser',
-    },
   ];
 }

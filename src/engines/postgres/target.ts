@@ -11,7 +11,7 @@ import { giveExtensionsTo } from './extensions.ts';
 import { gatherFacts, type TargetFacts } from './facts.ts';
 import { attempting } from './faults.ts';
 import type { Hold } from './hold.ts';
-import { addInPlace, isInPlace, loadPart, planInPlace, planPart } from './in-place.ts';
+import { addInPlace, isInPlace, loadPart, planInPlace, planNew } from './in-place.ts';
 import { keptNotes } from './kept-notes.ts';
 import { load } from './load.ts';
 import { loadInStreams } from './load-streams.ts';
@@ -106,16 +106,17 @@ async function withKept({ held, access }: Parts, plan: TargetPlan): Promise<Targ
   return kept.length === 0 ? plan : { ...plan, notes: [...(plan.notes ?? []), ...kept] };
 }
 
-/** What the archive holds matters where not all of it is restored, or not all of the live database goes. */
+/** Of what is in the archive, and whom it needs, its table of contents tells. */
 async function planFor(parts: Parts, facts: TargetFacts): Promise<TargetPlan> {
   const input = { ...planBase(parts), facts };
   const inPlace = isInPlace(parts.request, facts.live?.objects ?? 0);
   const plan = inPlace ? planInPlaceOf(input) : planOf(input);
-  if (plan.alreadyRestored || (!inPlace && parts.request.selection === undefined)) return plan;
-  // Without the rights what is there cannot be told; and after the load nobody asks any more.
-  if ((inPlace && plan.refusals.length > 0) || parts.request.begin === undefined) return plan;
-  const { refusals, notes } = inPlace ? await planInPlace(parts) : await planPart(parts);
-  return { ...plan, refusals: [...plan.refusals, ...refusals], notes };
+  // After the load nobody asks any more.
+  if (plan.alreadyRestored || parts.request.begin === undefined) return plan;
+  // Without the rights what is there cannot be told.
+  if (inPlace && plan.refusals.length > 0) return plan;
+  const { refusals, notes } = inPlace ? await planInPlace(parts) : await planNew(parts, facts);
+  return { ...plan, refusals: [...plan.refusals, ...refusals], ...(notes.length === 0 ? {} : { notes }) };
 }
 
 async function settle({ held, request }: Parts, owner: string | null): Promise<void> {

@@ -241,9 +241,11 @@ export function corrupt(what: string): HoldfastError {
   });
 }
 
+export const UNKNOWN_FORMAT = 'DumpFormatUnknown';
+
 function unknownFormat(version: string): HoldfastError {
   return new HoldfastError(
-    'DumpFormatUnknown',
+    UNKNOWN_FORMAT,
     `the dump in the archive is of format ${version}, of which parts cannot be taken`,
     {
       hint: 'restore the whole archive to a new database, or use a newer image of Holdfast',
