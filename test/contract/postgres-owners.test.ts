@@ -1,13 +1,18 @@
 /** What is in a database belongs to many: a restore of it into a new one needs them all, and says so before anything is touched. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Login, TargetPlan, TargetRequest } from '../../src/engines/engine.ts';
+import type { Major } from '../cluster/postgres-majors.ts';
 import { openFor } from '../support/postgres-in-place.ts';
+import { withProgramsOfEveryMajor, worldsByMajor } from '../support/postgres-majors.ts';
 import { type Archive, dumpOf, loadInto, type PostgresWorld, postgresWorld } from '../support/postgres-world.ts';
 
 let world: PostgresWorld;
 let archive: Archive;
 /** Has the rights of both owners, and may make databases. */
 let restorer: Login;
+
+withProgramsOfEveryMajor();
+const worldOf = worldsByMajor(['app', 'clerk']);
 
 const ROLES = ['app', 'clerk', 'heir', 'viewer'];
 
@@ -115,6 +120,42 @@ describe('what is missing is a refusal before the load fails for it, and its sta
   });
 });
 
+test('what only a superuser may make is a refusal that names it, and none to a superuser', async () => {
+  await asSuperuser('CREATE DATABASE mighty OWNER app');
+  await world.sql(
+    'mighty',
+    'CREATE EXTENSION file_fdw',
+    'CREATE EXTENSION hstore',
+    `CREATE FUNCTION public.plain() RETURNS text LANGUAGE sql AS $$ SELECT '\n    LANGUAGE c' $$`,
+    `CREATE FUNCTION public.same(int) RETURNS int LANGUAGE internal AS 'int4abs'`,
+    'CREATE FUNCTION public.watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$',
+    'CREATE EVENT TRIGGER watching ON ddl_command_end EXECUTE FUNCTION public.watch()',
+    'CREATE PUBLICATION everything FOR ALL TABLES',
+    'CREATE PUBLICATION nothing',
+    'ALTER PUBLICATION nothing OWNER TO app',
+    'ALTER FUNCTION public.same(int) OWNER TO app',
+    'ALTER FUNCTION public.plain() OWNER TO app',
+    'ALTER FUNCTION public.watch() OWNER TO app',
+  );
+  const mighty = await dumpOf(world, 'mighty');
+  const { refusals } = await planned({}, restorer, mighty);
+  expect(refusals).toEqual([
+    // Its owner is a superuser, and so must be whoever gives it to him.
+    expect.objectContaining({
+      message: 'role "restorer" has not the rights of "postgres", which owns some of what would be restored',
+    }),
+    expect.objectContaining({ message: 'only a superuser may make extension "file_fdw"' }),
+    {
+      reason: 'RightMissing',
+      message: expect.stringMatching(
+        /^only a superuser may make function .*same.*, publication "everything", event trigger "watching"$/,
+      ),
+      hint: 'restore with one',
+    },
+  ]);
+  expect((await planned({}, world.superuser, mighty)).refusals).toEqual([]);
+});
+
 describe('something in a schema of another, who let its owner make it there', () => {
   let mixed: Archive;
 
@@ -158,4 +199,43 @@ describe('something in a schema of another, who let its owner make it there', ()
     await asSuperuser('GRANT plain TO restorer');
     expect((await planned({ owner: 'plain' }, restorer, mixed)).refusals).toEqual([]);
   });
+});
+
+describe('a schema public of before 15, which a superuser owned and closed', () => {
+  test.each<[string, Major, Major, readonly string[]]>([
+    ['comes back on 13', 13, 13, ['app', 'clerk']],
+    ['comes back on 17, where who owns the database lets others in', 13, 17, ['app']],
+  ])(
+    '%s',
+    async (_what, from, into, whose) => {
+      const source = await worldOf(from);
+      await source.sql('postgres', `CREATE DATABASE closed_${into} OWNER app`);
+      await source.sql(
+        `closed_${into}`,
+        'REVOKE CREATE ON SCHEMA public FROM PUBLIC',
+        'GRANT CREATE ON SCHEMA public TO app, clerk',
+        `COMMENT ON EXTENSION plpgsql IS 'known'`,
+        ...whose.flatMap((role) => [
+          `SET ROLE ${role}`,
+          `CREATE TABLE public.of_${role} AS SELECT 1 AS a`,
+          'RESET ROLE',
+        ]),
+      );
+      const closed = await dumpOf(source, `closed_${into}`);
+      const target = await worldOf(into);
+      const name = `restorer_${into}`;
+      const login = await target.role(name, 'CREATEDB');
+      await target.sql('postgres', `GRANT app, clerk TO ${name}`);
+      const plan = async () => {
+        await using opened = await openFor(target, `again_${into}`, closed, { onConflict: 'Fail' }, login);
+        const { refusals } = await opened.plan();
+        if (refusals.length > 0) return refusals;
+        await loadInto(opened, closed);
+        await opened.dropScratch();
+        return [];
+      };
+      expect(await plan()).toEqual([]);
+    },
+    60_000,
+  );
 });

@@ -8,6 +8,7 @@ import type { Restore } from '../../src/api/restore.ts';
 import { run } from '../cluster/command.ts';
 import { program } from '../cluster/programs.ts';
 import { waitFor } from '../cluster/wait.ts';
+import { createObject, patchStatus } from './kube-admin.ts';
 
 const CRDS = join(import.meta.dirname, '..', '..', 'crds');
 
@@ -24,12 +25,11 @@ export async function kubectl(kubeconfig: string, args: readonly string[], input
 export async function installKinds(kubeconfig: string): Promise<void> {
   await kubectl(kubeconfig, ['apply', '--server-side', '-f', CRDS]);
   await kubectl(kubeconfig, ['create', 'namespace', 'holdfast-system']);
-  for (const kind of resources()) {
-    await waitFor(() => kubectl(kubeconfig, ['get', kind, '-A']).then(() => true), {
-      timeoutMs: 20_000,
-      otherwise: () => `${kind} are not served`,
-    });
-  }
+  const all = resources().join(',');
+  await waitFor(() => kubectl(kubeconfig, ['get', all, '-A']).then(() => true), {
+    timeoutMs: 20_000,
+    otherwise: () => `not all of ${all} are served`,
+  });
 }
 
 /** A store or a key as it is once it was tried and works, for tests whose subject is something else. */
@@ -39,8 +39,7 @@ export async function createReady(
   namespace: string,
 ): Promise<void> {
   const { name, labels } = metadata;
-  const wanted = JSON.stringify({ apiVersion, kind, metadata: { name, namespace, labels }, spec });
-  await kubectl(kubeconfig, ['create', '-f', '-'], wanted);
-  const patch = ['-n', namespace, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status })];
-  await kubectl(kubeconfig, ['patch', kind.toLowerCase(), name, ...patch]);
+  const wanted = { apiVersion, kind, metadata: { name, namespace, labels }, spec };
+  await createObject(kubeconfig, wanted);
+  await patchStatus(kubeconfig, wanted, status);
 }

@@ -5,7 +5,7 @@
 import type { Job, Pod } from '../../src/api/kubernetes.ts';
 import type { Report } from '../../src/api/task.ts';
 import { now } from '../../src/platform/clock.ts';
-import { kubectl } from './kube-crds.ts';
+import { createObject, patchStatus } from './kube-admin.ts';
 
 /** The pod has run to its end with this report, and the Job is over. */
 export async function playJob(kubeconfig: string, job: Job, report: Report): Promise<void> {
@@ -22,9 +22,13 @@ export async function playJob(kubeconfig: string, job: Job, report: Report): Pro
     },
     spec: template.spec,
   };
-  await kubectl(kubeconfig, ['create', '-f', '-'], JSON.stringify(pod));
-  await patchStatus(kubeconfig, 'pod', namespace, `${name}-pod`, podStatus(report));
-  await patchStatus(kubeconfig, 'job', namespace, name, jobStatus(report.ok));
+  await createObject(kubeconfig, pod);
+  await patchStatus(kubeconfig, pod, podStatus(report));
+  await patchStatus(
+    kubeconfig,
+    { apiVersion: 'batch/v1', kind: 'Job', metadata: { name, namespace } },
+    jobStatus(report.ok),
+  );
 }
 
 /** What ended long ago is due again: a store is tried anew an hour after its last probe. */
@@ -63,25 +67,4 @@ function jobStatus(ok: boolean): object {
     uncountedTerminatedPods: {},
     conditions,
   };
-}
-
-async function patchStatus(
-  kubeconfig: string,
-  kind: string,
-  namespace: string,
-  name: string,
-  status: unknown,
-): Promise<void> {
-  const patch = JSON.stringify({ status });
-  await kubectl(kubeconfig, [
-    'patch',
-    kind,
-    name,
-    '-n',
-    namespace,
-    '--subresource=status',
-    '--type=merge',
-    '-p',
-    patch,
-  ]);
 }

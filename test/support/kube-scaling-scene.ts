@@ -9,6 +9,7 @@ import { KIND } from '../../src/kube/kinds.ts';
 import { parseTask } from '../../src/runner/task.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { aCompleteBackup, aKey, aRestore, aStore } from './builders.ts';
+import { createObject, patchStatus } from './kube-admin.ts';
 import { createReady, kubectl } from './kube-crds.ts';
 import { playJob } from './kube-kubelet.ts';
 import { LOADED, PLAN_REPORT } from './restore-world.ts';
@@ -61,18 +62,17 @@ export class ScalingScene {
   async restore(name: string, workloads: readonly Workload[], more: Partial<RestoreSpec> = {}): Promise<void> {
     if (more.from === undefined) await this.backedUp(name);
     const spec = { from: { backupRef: { name } }, scaleDown: { workloads: [...workloads] }, ...more };
-    const made = aRestore({ spec });
-    await this.create({ apiVersion: made.apiVersion, kind: made.kind, metadata: { name }, spec: made.spec });
+    const { apiVersion, kind, spec: wanted } = aRestore({ spec });
+    await createObject(this.kubeconfig, { apiVersion, kind, metadata: { name, namespace: NAMESPACE }, spec: wanted });
   }
 
   /** A Backup of this name, of a database of this name, that is Complete. */
   async backedUp(name: string): Promise<void> {
     const { apiVersion, kind, spec, status } = aCompleteBackup();
     const source = { postgresql: { ...spec.source.postgresql, database: name } };
-    await this.create({ apiVersion, kind, metadata: { name }, spec: { ...spec, source } });
-    await this.kubectl([
-      ...['patch', 'backup', name, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status })],
-    ]);
+    const backup = { apiVersion, kind, metadata: { name, namespace: NAMESPACE }, spec: { ...spec, source } };
+    await createObject(this.kubeconfig, backup);
+    await patchStatus(this.kubeconfig, backup, status);
   }
 
   /** What a rival that gives this field manager writes: to the object, unless told otherwise. */

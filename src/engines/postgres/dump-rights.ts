@@ -20,6 +20,8 @@ export interface DumpNeeds {
   /** Who gave privileges, where it was not the owner. */
   readonly grantors: readonly string[];
   readonly extensions: readonly string[];
+  /** What else only a superuser may make, in words that a person knows it by. */
+  readonly mighty: readonly string[];
 }
 
 /** `done`: what becomes of the entries, such as "added". Pure. */
@@ -33,12 +35,38 @@ export function dumpNeeds(
     .filter(({ desc }) => NAMING_ROLES.has(desc ?? ''))
     .flatMap(({ defn }) => archive.text(defn).split('\n'));
   return {
-    owners: new Map(wanted.flatMap((entry) => ownerOf(entry, archive, `owns some of what would be ${done}`))),
+    owners: new Map(
+      wanted
+        .filter(({ desc }) => !ABOUT_OTHERS.has(desc ?? ''))
+        .flatMap((entry) => ownerOf(entry, archive, `owns some of what would be ${done}`)),
+    ),
     named: rolesIn(naming),
     grantors: rolesIn(naming.filter((line) => line.startsWith('SET SESSION AUTHORIZATION '))),
     extensions: wanted.flatMap(({ desc, tag }) => (desc === 'EXTENSION' ? [archive.text(tag)] : [])),
+    mighty: wanted.filter((entry) => isMighty(entry, archive)).map((entry) => archive.describe(entry)),
   };
 }
+
+/** Where the documentation of its CREATE statement asks for a superuser. */
+const MIGHTY = new Set([
+  ...['ACCESS METHOD', 'EVENT TRIGGER', 'FOREIGN DATA WRAPPER', 'OPERATOR CLASS', 'OPERATOR FAMILY', 'SHELL TYPE'],
+  ...['TEXT SEARCH PARSER', 'TEXT SEARCH TEMPLATE'],
+]);
+
+/** Of a function the first line like this is ahead of its body; of a publication there is but one line. */
+const MIGHTY_DEFINITIONS: ReadonlyMap<string, RegExp> = new Map([
+  ['FUNCTION', /^ {4}LANGUAGE (\S+)/m],
+  ['PUBLICATION', /^CREATE PUBLICATION .* FOR (ALL TABLES)/],
+]);
+const MIGHTY_WORDS = new Set(['c', 'internal', 'ALL TABLES']);
+
+function isMighty({ desc, defn }: TocEntry, { text }: DumpObjects): boolean {
+  const words = MIGHTY_DEFINITIONS.get(desc ?? '')?.exec(text(defn))?.[1];
+  return MIGHTY.has(desc ?? '') || (words !== undefined && MIGHTY_WORDS.has(words));
+}
+
+/** Their owner is that of what they are about, which may be no part of the dump: schema public was the superuser's before 15. */
+const ABOUT_OTHERS = new Set(['ACL', 'COMMENT', 'SECURITY LABEL']);
 
 const PRIVILEGES = new Set(['ACL', 'DEFAULT ACL']);
 const NAMING_ROLES = new Set([...PRIVILEGES, 'POLICY', 'USER MAPPING']);
@@ -66,6 +94,8 @@ export interface DumpFacts {
   readonly missing: ReadonlySet<string>;
   /** Extensions that only a superuser may create. */
   readonly forSuperusers: ReadonlySet<string>;
+  /** Whether a provider runs the server, who lets an administrator of his make what is a superuser's otherwise. */
+  readonly managed: boolean;
 }
 
 const MISSING = 'SELECT name FROM unnest($1::text[]) name WHERE name NOT IN (SELECT rolname FROM pg_roles)';
@@ -80,6 +110,8 @@ const FOR_SUPERUSERS = `
   WHERE v.name = ANY ($1) AND v.superuser AND NOT v.trusted
     AND NOT EXISTS (SELECT FROM pg_database WHERE datname = ANY ($2))`;
 
+const MANAGED = 'SELECT datname AS name FROM pg_database WHERE datname = ANY ($1)';
+
 export async function dumpFacts(session: Session, needs: DumpNeeds): Promise<DumpFacts> {
   const names = async (sql: string, ...lists: (readonly string[])[]) =>
     new Set((await session.query<{ name: string }>(sql, lists)).map(({ name }) => name));
@@ -91,6 +123,7 @@ export async function dumpFacts(session: Session, needs: DumpNeeds): Promise<Dum
     owners,
     missing: await names(MISSING, needs.named),
     forSuperusers: await names(FOR_SUPERUSERS, needs.extensions, [...OF_PROVIDERS]),
+    managed: (await names(MANAGED, [...OF_PROVIDERS])).size > 0,
   };
 }
 
@@ -121,12 +154,19 @@ export function rolesNotOurs({ owners }: DumpNeeds, { self, major, ...facts }: D
   });
 }
 
-export const onlySuperusers = ({ forSuperusers }: DumpFacts): readonly Failure[] =>
-  [...forSuperusers].map((name) => ({
+export function onlySuperusers({ mighty }: DumpNeeds, { forSuperusers, managed }: DumpFacts): readonly Failure[] {
+  const refusal = (what: string, hint: string) => ({
     reason: 'RightMissing',
-    message: `only a superuser may make extension "${name}"`,
-    hint: `in that database, as a superuser: CREATE EXTENSION ${identifier(name)}; or restore with one`,
-  }));
+    message: `only a superuser may make ${what}`,
+    hint: `${hint}restore with one`,
+  });
+  return [
+    ...[...forSuperusers].map((name) =>
+      refusal(`extension "${name}"`, `in that database, as a superuser: CREATE EXTENSION ${identifier(name)}; or `),
+    ),
+    ...(managed || mighty.length === 0 ? [] : [refusal(mighty.join(', '), '')]),
+  ];
+}
 
 /** A dump says it by taking on the session of whoever gave them, as only a superuser may. */
 export function grantedByOthers({ grantors }: DumpNeeds, { self }: DumpFacts): readonly Failure[] {

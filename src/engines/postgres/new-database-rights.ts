@@ -36,7 +36,7 @@ export async function newDatabaseRefusals(
   return [
     ...rolesMissing(needs, facts),
     ...rolesNotOurs(needs, facts),
-    ...onlySuperusers(facts),
+    ...onlySuperusers(needs, facts),
     ...grantedByOthers(needs, facts),
     ...(await shutOut(held.session, guests)),
   ];

@@ -37,7 +37,7 @@ export async function partRefusals(
       : [
           ...rolesNotOurs(needs, facts),
           ...mayNotCreate(needs, facts, access.database),
-          ...onlySuperusers(facts),
+          ...onlySuperusers(needs, facts),
           ...grantedByOthers(needs, facts),
         ]),
   ];
