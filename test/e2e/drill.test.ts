@@ -43,9 +43,19 @@ function hashOf(table: string, columns: string): string {
 
 describe('a drill', () => {
   let scene: Scene;
+  /** The questions with what the database here answers: a restored one must say the same. */
+  let checks: { name: string; sql: string; expect: string }[];
+  const answered = QUESTIONS.map(({ name }) => ({ name, passed: true }));
 
   beforeAll(async () => {
     scene = await aScene('drill', { rows: 500, without: ['app'] });
+    checks = await Promise.all(
+      QUESTIONS.map(async (question) => {
+        const [row] = await sql<{ answer: string }>(scene.database, `SELECT (${question.sql})::text AS answer`);
+        return { ...question, expect: row?.answer ?? '' };
+      }),
+    );
+    expect(checks[0]?.expect).toMatch(/^500 /);
     await scene.kubectl.apply([secret('restore-identity', { identity: scene.identity })]);
     await backUp(scene, 'first');
   });
@@ -68,13 +78,6 @@ describe('a drill', () => {
     ]);
 
   test('restores a backup without the database that it is of, asks what it is told to, and makes the backup Restored', async () => {
-    const checks = await Promise.all(
-      QUESTIONS.map(async (question) => {
-        const [row] = await sql<{ answer: string }>(scene.database, `SELECT (${question.sql})::text AS answer`);
-        return { ...question, expect: row?.answer ?? '' };
-      }),
-    );
-    expect(checks[0]?.expect).toMatch(/^500 /);
     // The server of the database is not asked, whatever becomes of it.
     await sql('postgres', `ALTER ROLE "${scene.login.role}" NOLOGIN`);
     await drill('sunday', { checks });
@@ -82,7 +85,7 @@ describe('a drill', () => {
     expect(status).toMatchObject({
       outcome: { result: 'Drilled' },
       drill: { databases: 1, tables: 2, rows: 1000, duration: expect.stringMatching(/s$/) },
-      checks: QUESTIONS.map(({ name }) => ({ name, passed: true })),
+      checks: answered,
     });
     const backup = await until<Backup>(
       scene.kubectl,
@@ -100,9 +103,10 @@ describe('a drill', () => {
     await applyExample(scene, 'drill.yaml', [
       ['name: CHANGE-ME', 'name: first'],
       ['ephemeral:', `ephemeral:\n      image: ${theWorld().postgresImage}`],
+      ['  checks:', `  checks:\n${checks.map((check) => `    - ${JSON.stringify(check)}`).join('\n')}`],
     ]);
     const { status } = await untilComplete<Restore>(scene.kubectl, 'restore', 'drill');
-    expect(status?.checks).toEqual([{ name: 'has-customers', passed: true }]);
+    expect(status?.checks).toEqual([...answered, { name: 'has-customers', passed: true }]);
     expect(status?.drill).toMatchObject({ databases: 1, tables: 2, rows: 1000 });
   });
 
@@ -137,6 +141,7 @@ describe('a drill', () => {
             schedule: '* * * * *',
             identity: { secretRef: { name: 'restore-identity', key: 'identity' } },
             ephemeral: { image: theWorld().postgresImage },
+            checks,
           },
           template: { spec: (await scene.kubectl.get<Backup>('backup', 'first'))?.spec },
         },
@@ -156,6 +161,7 @@ describe('a drill', () => {
     expect(status?.lastDrill).toMatchObject({ backup: 'first', result: 'Restored' });
     expect(status?.lastDrill?.restore).toMatch(/^nightly-drill-[0-9]{12}$/);
     expect(drilled?.status?.drill).toMatchObject({ databases: 1, tables: 2, rows: 1000 });
+    expect(drilled?.status?.checks).toEqual(answered);
     expect(status?.conditions).toContainEqual(expect.objectContaining({ type: 'Drilled', status: 'True' }));
   });
 
