@@ -3,10 +3,12 @@
  * Exits with 0 only when every test of every tier ran and passed.
  */
 
+import { clusterStatus, downCluster } from '../test/cluster/cluster.ts';
+import { E2E_CLUSTER } from '../test/support/e2e-world.ts';
 import { prepare } from './test/prepare.ts';
 import { runTier } from './test/run-tier.ts';
 import { isGreen, judge, summaryLines, type TierResult } from './test/summary.ts';
-import { parseRequest, type Request, type Tier, USAGE } from './test/tiers.ts';
+import { groupsOf, parseRequest, type Request, type Tier, USAGE } from './test/tiers.ts';
 
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interruption.abort());
@@ -16,17 +18,34 @@ if (process.argv.includes('--help')) {
   process.exit();
 }
 
-/** A tier whose tools cannot be had is a failure with the reason, and the next tier still runs. */
-async function result(tier: Tier, jestArguments: readonly string[]): Promise<TierResult> {
-  const start = performance.now();
-  console.log(`\n== ${tier.name}`);
-  try {
-    await prepare(tier.name);
-  } catch (error) {
-    const problem = `cannot be run: ${error instanceof Error ? error.message : String(error)}`;
-    return judge({ tier: tier.name, seconds: (performance.now() - start) / 1000, ended: 'nothing', problem });
+/** Tools first, one after the other; then all of them at once. A tier whose tools cannot be had is a failure with the reason, and others still run. */
+async function resultsOf(group: readonly Tier[], jestArguments: readonly string[]): Promise<readonly TierResult[]> {
+  console.log(`\n== ${group.map(({ name }) => name).join(', ')}`);
+  const runs: (() => Promise<TierResult>)[] = [];
+  for (const tier of group) {
+    const problem = await prepare(tier.name).then(
+      () => undefined,
+      (error: unknown) => `cannot be run: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    runs.push(async () =>
+      judge(
+        problem === undefined
+          ? await runTier(tier, jestArguments, interruption.signal)
+          : { tier: tier.name, seconds: 0, ended: 'nothing', problem },
+      ),
+    );
   }
-  return judge(await runTier(tier, jestArguments, interruption.signal));
+  return await Promise.all(runs.map((run) => run()));
+}
+
+/** The cluster is made by the first tier that runs in it, and goes after the last, unless it was up before. */
+async function withCluster<T>(isNeeded: boolean, run: () => Promise<T>): Promise<T> {
+  const mayStay = !isNeeded || (await clusterStatus({ number: E2E_CLUSTER })).state === 'ready';
+  try {
+    return await run();
+  } finally {
+    if (!mayStay) await downCluster({ number: E2E_CLUSTER });
+  }
 }
 
 function requested(): Request {
@@ -40,9 +59,14 @@ function requested(): Request {
 
 const { tiers, jestArguments } = requested();
 const results: TierResult[] = [];
-for (const tier of tiers) {
-  if (interruption.signal.aborted) break;
-  results.push(await result(tier, jestArguments));
-}
+await withCluster(
+  tiers.some(({ inCluster }) => inCluster === true),
+  async () => {
+    for (const group of groupsOf(tiers)) {
+      if (interruption.signal.aborted) break;
+      results.push(...(await resultsOf(group, jestArguments)));
+    }
+  },
+);
 console.log(`\n== summary\n${summaryLines(results).join('\n')}`);
 process.exitCode = isGreen(results) && !interruption.signal.aborted ? 0 : 1;

@@ -9,16 +9,19 @@ interface Tools {
   readonly images?: readonly (() => Promise<unknown>)[];
 }
 
+const CLUSTER: Tools = {
+  packages: ['zstd'],
+  programs: ['kubelet', 'etcd', 'helm', 'age'],
+  images: [pauseImage, corednsImage, postgresImage, s3Image, holdfastImage],
+};
+
 /** What a tier's tests run. Made before the tier's clock starts, since the first time takes minutes. */
 const TOOLS: Readonly<Record<string, Tools>> = {
   unit: { programs: ['helm'] },
   contract: { programs: ['age', 'versitygw'] },
   scenario: { programs: ['kube-apiserver', 'kube-controller-manager', 'kubectl', 'etcd', 'helm', 'versitygw'] },
-  e2e: {
-    packages: ['zstd'],
-    programs: ['kubelet', 'etcd', 'helm', 'age'],
-    images: [pauseImage, corednsImage, postgresImage, s3Image, holdfastImage],
-  },
+  release: CLUSTER,
+  e2e: CLUSTER,
 };
 
 let bundled: Promise<void> | undefined;

@@ -11,6 +11,11 @@ interface TestCase {
   readonly duration?: number | null;
 }
 
+/** Its tier, since two of them may speak at the same time. */
+interface TestFile {
+  readonly context: { readonly config: { readonly displayName?: { readonly name: string } } };
+}
+
 /** Says each test as it ends, and which one it is that takes so long. Jest's own reporter waits for the end of the file. */
 export default class TellingReporter {
   #timer: NodeJS.Timeout | undefined;
@@ -24,10 +29,12 @@ export default class TellingReporter {
     this.#timer.unref();
   }
 
-  onTestCaseResult(_file: unknown, result: TestCase): void {
+  onTestCaseResult({ context }: TestFile, result: TestCase): void {
     clearInterval(this.#timer);
     const mark = result.status === 'passed' ? '✓' : result.status === 'failed' ? '✗' : '-';
-    console.log(`  ${mark} ${result.fullName} (${((result.duration ?? 0) / 1000).toFixed(1)} s)`);
+    console.log(
+      `  ${mark} ${context.config.displayName?.name ?? ''}: ${result.fullName} (${((result.duration ?? 0) / 1000).toFixed(1)} s)`,
+    );
   }
 
   onRunComplete(): void {

@@ -9,14 +9,28 @@ export interface Tier {
   readonly limitMinutes: number;
   /** Says each test as it ends; where tests take milliseconds, the files are news enough. */
   readonly tellsTests: boolean;
+  /** Runs in the cluster, which is taken down after the last such tier. */
+  readonly inCluster?: boolean;
+  /** The tier that it runs at the same time as: it waits for the cluster most of the time, while that one fills the machine. */
+  readonly beside?: string;
 }
 
 export const TIERS: readonly Tier[] = [
   { name: 'unit', workers: 2, testSeconds: 5, limitMinutes: 5, tellsTests: false },
+  { name: 'scenario', workers: 3, testSeconds: 60, limitMinutes: 20, tellsTests: true },
   { name: 'contract', workers: 2, testSeconds: 60, limitMinutes: 30, tellsTests: true },
-  { name: 'scenario', workers: 2, testSeconds: 60, limitMinutes: 20, tellsTests: true },
-  { name: 'e2e', workers: 2, testSeconds: 300, limitMinutes: 40, tellsTests: true },
+  {
+    ...{ name: 'release', workers: 1, testSeconds: 300, limitMinutes: 30, tellsTests: true },
+    ...{ inCluster: true, beside: 'contract' },
+  },
+  { name: 'e2e', workers: 2, testSeconds: 300, limitMinutes: 40, tellsTests: true, inCluster: true },
 ];
+
+/** Those that run at the same time, in the order in which they run. Pure. */
+export function groupsOf(tiers: readonly Tier[]): readonly (readonly Tier[])[] {
+  const leads = tiers.filter(({ beside }) => !tiers.some(({ name }) => name === beside));
+  return leads.map((lead) => [lead, ...tiers.filter(({ beside }) => beside === lead.name)]);
+}
 
 export const USAGE = `npm test -- [tiers] [arguments of jest]
   tiers: ${TIERS.map(({ name }) => name).join(', ')}; without one, all of them

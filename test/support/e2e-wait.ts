@@ -31,7 +31,7 @@ export async function until<T>(
       if (hopeless(object)) throw new Error(`will never be: ${await explain(kubectl, resource, object)}`);
     }
     // The object is not there yet, or the watch came to an end.
-    await sleep(100);
+    await sleep(300);
   }
   throw new Error(`not within ${seconds} s: ${await explain(kubectl, resource, last)}`);
 }
@@ -122,6 +122,6 @@ export async function eventually(
   const deadline = performance.now() + seconds * 1000;
   while (!(await there())) {
     if (performance.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`);
-    await sleep(100);
+    await sleep(300);
   }
 }

@@ -1,4 +1,4 @@
-/** What all end-to-end tests share: the cluster, one PostgreSQL, one S3 server. Made once by test/e2e/setup.ts. */
+/** What all end-to-end tests share: the cluster, one PostgreSQL, one S3 server. Made by e2e-setup.ts. */
 import { S3Client } from '@aws-sdk/client-s3';
 import pg from 'pg';
 import { Kubectl } from '../../demo/kubectl.ts';
@@ -18,8 +18,6 @@ export const REGION = 'us-east-1';
 
 export interface World {
   readonly kubeconfig: string;
-  /** It was up before the tests, so it stays up after them. */
-  readonly wasUpBefore: boolean;
   readonly programs: { readonly kubectl: string; readonly age: string };
   /** Of the operator. */
   readonly holdfastImage: string;

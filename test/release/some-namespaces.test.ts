@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { afterAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import type { Backup } from '../../src/api/backup.ts';
 import type { BackupKey } from '../../src/api/backup-key.ts';
 import { run } from '../cluster/command.ts';
@@ -7,11 +7,8 @@ import { program } from '../cluster/programs.ts';
 import { RELEASE } from '../support/e2e-release.ts';
 import { backUp, printOf, restore, startBackup, untilAppHas } from '../support/e2e-runs.ts';
 import { aScene, REPLICAS } from '../support/e2e-scene.ts';
-import { endTurn } from '../support/e2e-turn.ts';
 import { until, untilComplete } from '../support/e2e-wait.ts';
 import { kubectlIn, OPERATOR_NAMESPACE, theWorld } from '../support/e2e-world.ts';
-
-afterAll(endTurn);
 
 const CHART = join(import.meta.dirname, '..', '..', 'helm', 'holdfast');
 

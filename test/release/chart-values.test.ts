@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { afterAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { secret } from '../../demo/objects.ts';
 import type { Backup } from '../../src/api/backup.ts';
 import type { BackupSchedule } from '../../src/api/backup-schedule.ts';
@@ -8,11 +8,8 @@ import { run } from '../cluster/command.ts';
 import { program } from '../cluster/programs.ts';
 import { printOf, untilAppHas } from '../support/e2e-runs.ts';
 import { aScene, contentOf, REPLICAS, type Scene } from '../support/e2e-scene.ts';
-import { endTurn } from '../support/e2e-turn.ts';
 import { until, untilComplete } from '../support/e2e-wait.ts';
 import { kubectlIn, OPERATOR_NAMESPACE, POSTGRES_HOST, S3_ENDPOINT, theWorld } from '../support/e2e-world.ts';
-
-afterAll(endTurn);
 
 const CHART = join(import.meta.dirname, '..', '..', 'helm', 'holdfast');
 const RELEASE = 'holdfast';

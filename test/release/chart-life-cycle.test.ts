@@ -21,7 +21,6 @@ import {
   untilAppHas,
 } from '../support/e2e-runs.ts';
 import { aKey, aScene, aStore, contentOf, REPLICAS, type Scene } from '../support/e2e-scene.ts';
-import { endTurn } from '../support/e2e-turn.ts';
 import { eventually, until } from '../support/e2e-wait.ts';
 import { kubectlIn, OPERATOR_NAMESPACE, sql, theWorld } from '../support/e2e-world.ts';
 
@@ -61,7 +60,6 @@ async function installPrevious(): Promise<void> {
 
 afterAll(async () => {
   await installRelease(place());
-  await endTurn();
 }, LONG);
 
 /** The app is at zero, and the runner stays where it is. */

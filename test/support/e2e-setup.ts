@@ -1,25 +1,21 @@
-/** Before the end-to-end tests: the cluster, the operator by its chart, one PostgreSQL and one S3 server. What is up already is used. */
+/**
+ * Before the tests in a cluster: it, the operator by its chart, one PostgreSQL and one S3 server. What is up already is used. Who runs the tiers takes the
+ * cluster down: scripts/test.ts.
+ */
 import { randomBytes } from 'node:crypto';
 import { Kubectl } from '../../demo/kubectl.ts';
 import { postgres, STORE_SECRET, SUPERUSER_SECRET, s3, secret } from '../../demo/objects.ts';
-import { clusterStatus, downCluster, upCluster } from '../cluster/cluster.ts';
+import { upCluster } from '../cluster/cluster.ts';
 import { holdfastImage, postgresImage, s3Image } from '../cluster/images.ts';
 import { program } from '../cluster/programs.ts';
-import { installRelease } from '../support/e2e-release.ts';
-import { E2E_CLUSTER, publishWorld, WORLD_NAMESPACE, type World } from '../support/e2e-world.ts';
+import { installRelease } from './e2e-release.ts';
+import { E2E_CLUSTER, publishWorld, WORLD_NAMESPACE, type World } from './e2e-world.ts';
 
 export default async function setUp(): Promise<void> {
-  const wasUpBefore = (await clusterStatus({ number: E2E_CLUSTER })).state === 'ready';
-  try {
-    publishWorld(await makeWorld(wasUpBefore));
-  } catch (error) {
-    // There is no tear-down after a setup that failed.
-    if (!wasUpBefore) await downCluster({ number: E2E_CLUSTER });
-    throw error;
-  }
+  publishWorld(await makeWorld());
 }
 
-async function makeWorld(wasUpBefore: boolean): Promise<World> {
+async function makeWorld(): Promise<World> {
   const cluster = await upCluster({ number: E2E_CLUSTER });
   const images = { holdfast: await holdfastImage(), postgres: await postgresImage(), s3: await s3Image() };
   for (const image of Object.values(images)) await cluster.importImage(image);
@@ -29,7 +25,7 @@ async function makeWorld(wasUpBefore: boolean): Promise<World> {
     startServers(new Kubectl(kubectl, kubeconfig, WORLD_NAMESPACE), images.postgres.name, images.s3.name),
   ]);
   const world = await describe(kubectl, kubeconfig, images.postgres.name);
-  return { ...world, holdfastImage: images.holdfast.name, wasUpBefore };
+  return { ...world, holdfastImage: images.holdfast.name };
 }
 
 async function startServers(kubectl: Kubectl, postgresImage: string, s3Image: string): Promise<void> {
@@ -51,7 +47,7 @@ async function describe(
   kubectl: string,
   kubeconfig: string,
   postgresImage: string,
-): Promise<Omit<World, 'wasUpBefore' | 'holdfastImage'>> {
+): Promise<Omit<World, 'holdfastImage'>> {
   const world = new Kubectl(kubectl, kubeconfig, WORLD_NAMESPACE);
   const store = await valuesOf(world, STORE_SECRET);
   return {

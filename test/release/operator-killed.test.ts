@@ -1,13 +1,10 @@
-import { afterAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import type { Restore } from '../../src/api/restore.ts';
 import { processesOf, signal } from '../support/e2e-processes.ts';
 import { backUp, type Deployment, printOf, scaleLeases, startRestore, untilAppHas } from '../support/e2e-runs.ts';
 import { aScene, REPLICAS } from '../support/e2e-scene.ts';
-import { endTurn } from '../support/e2e-turn.ts';
 import { until, untilComplete } from '../support/e2e-wait.ts';
 import { kubectlIn, OPERATOR_NAMESPACE, sql } from '../support/e2e-world.ts';
-
-afterAll(endTurn);
 
 /** As the kernel's memory killer would: no farewell, no handing over of the leader's Lease. */
 async function killOperators(): Promise<void> {
