@@ -63,4 +63,4 @@ const apisThatNobodyCalls: Plugin = {
   },
 };
 
-if (import.meta.main) await bundle();
+if (process.argv[1] === import.meta.filename) await bundle();

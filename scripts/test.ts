@@ -29,23 +29,17 @@ async function resultsOf(group: readonly Tier[], jestArguments: readonly string[
     );
     runs.push(async () =>
       judge(
-        problem === undefined
+        problem === undefined && !interruption.signal.aborted
           ? await runTier(tier, jestArguments, interruption.signal)
-          : { tier: tier.name, seconds: 0, ended: 'nothing', problem },
+          : { tier: tier.name, seconds: 0, ended: 'nothing', problem: problem ?? 'interrupted' },
       ),
     );
   }
   return await Promise.all(runs.map((run) => run()));
 }
 
-/** The cluster is made by the first tier that runs in it, and goes after the last, unless it was up before. */
-async function withCluster<T>(isNeeded: boolean, run: () => Promise<T>): Promise<T> {
-  const mayStay = !isNeeded || (await clusterStatus({ number: E2E_CLUSTER })).state === 'ready';
-  try {
-    return await run();
-  } finally {
-    if (!mayStay) await downCluster({ number: E2E_CLUSTER });
-  }
+async function takeDown(): Promise<void> {
+  if ((await clusterStatus({ number: E2E_CLUSTER })).state !== 'absent') await downCluster({ number: E2E_CLUSTER });
 }
 
 function requested(): Request {
@@ -59,14 +53,22 @@ function requested(): Request {
 
 const { tiers, jestArguments } = requested();
 const results: TierResult[] = [];
-await withCluster(
-  tiers.some(({ inCluster }) => inCluster === true),
-  async () => {
-    for (const group of groupsOf(tiers)) {
-      if (interruption.signal.aborted) break;
-      results.push(...(await resultsOf(group, jestArguments)));
-    }
-  },
-);
+// The first tier that runs in the cluster makes it, and it goes after the last, unless it was up before.
+let goes = false;
+let asked = false;
+for (const group of groupsOf(tiers)) {
+  if (interruption.signal.aborted) break;
+  if (!asked && group.some(({ inCluster }) => inCluster === true)) {
+    goes = (await clusterStatus({ number: E2E_CLUSTER })).state !== 'ready';
+    asked = true;
+  }
+  results.push(...(await resultsOf(group, jestArguments)));
+}
+if (goes) {
+  await takeDown().catch((error: unknown) => {
+    const problem = `not taken down: ${error instanceof Error ? error.message : String(error)}`;
+    results.push(judge({ tier: 'cluster', seconds: 0, ended: 'nothing', problem }));
+  });
+}
 console.log(`\n== summary\n${summaryLines(results).join('\n')}`);
 process.exitCode = isGreen(results) && !interruption.signal.aborted ? 0 : 1;

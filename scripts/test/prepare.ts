@@ -29,7 +29,7 @@ let bundled: Promise<void> | undefined;
 /** Fails with the reason when a tool of the tier cannot be had. */
 export async function prepare(tier: string): Promise<void> {
   const { packages = [], programs = [], images = [] } = TOOLS[tier] ?? {};
-  // What tests start as processes is what ships, of the sources as they are now.
+  // The runners, operators and commands that tests start are what ships, of the sources as they are now.
   bundled ??= bundle();
   await bundled;
   await ensureDebianPackages(packages);

@@ -90,6 +90,8 @@ function jest(tier: Tier, jestArguments: readonly string[], signal: AbortSignal)
       setTimeout(() => child.kill('SIGKILL'), GRACE_SECONDS * 1000).unref();
     };
     signal.addEventListener('abort', stop, { once: true });
+    // One that came while tools were made is told to nobody any more.
+    if (signal.aborted) stop();
     child.once('error', (error) => resolve(error.message));
     child.once('close', (code, killer) => {
       signal.removeEventListener('abort', stop);

@@ -23,6 +23,8 @@ export function tempDir(what: string): Promise<string> {
 
 /** The same in memory where it can be: for databases, which make and remove hundreds of files at a time. */
 export async function memoryDir(what: string): Promise<string> {
+  // What a killed process left there is memory, so it goes even where too little of it is left for more.
+  await sweep(MEMORY).catch(() => undefined);
   const { bavail, bsize } = await statfs(MEMORY).catch(() => ({ bavail: 0, bsize: 0 }));
   return newDir(bavail * bsize < ENOUGH_BYTES ? tmpdir() : MEMORY, what);
 }

@@ -175,7 +175,7 @@ describe('something in a schema of another, who let its owner make it there', ()
 
   test('is a refusal, since privileges come last; what the hint lends is enough', async () => {
     const { refusals } = await planned({}, restorer, mixed);
-    const lend = /GRANT "app" TO "clerk";/;
+    const lend = /GRANT "app" TO "clerk"[^;]*;/;
     expect(refusals).toEqual([
       {
         reason: 'RightMissing',
@@ -199,6 +199,86 @@ describe('something in a schema of another, who let its owner make it there', ()
     await asSuperuser('GRANT plain TO restorer');
     expect((await planned({ owner: 'plain' }, restorer, mixed)).refusals).toEqual([]);
   });
+});
+
+describe('what is in an archive and asks nothing of anybody', () => {
+  let odd: Archive;
+
+  beforeAll(async () => {
+    await asSuperuser(
+      'CREATE ROLE former',
+      'CREATE DATABASE odd OWNER former',
+      'GRANT CONNECT ON DATABASE odd TO former',
+      `COMMENT ON DATABASE odd IS 'of old'`,
+    );
+    await world.sql(
+      'odd',
+      'ALTER SCHEMA public OWNER TO app',
+      'CREATE SCHEMA hall AUTHORIZATION app',
+      'ALTER DEFAULT PRIVILEGES FOR ROLE clerk IN SCHEMA hall GRANT SELECT ON TABLES TO viewer',
+      'CREATE TABLE public.of_the_owner AS SELECT 1 AS a',
+      'ALTER TABLE public.of_the_owner OWNER TO app',
+    );
+    odd = await dumpOf(world, 'odd');
+    await world.sql('odd', 'REASSIGN OWNED BY former TO app', 'DROP OWNED BY former');
+    await asSuperuser('ALTER DATABASE odd OWNER TO app', 'DROP ROLE former');
+  });
+
+  const oddly = async (over: Partial<TargetRequest> = {}) => {
+    await using target = await openFor(world, 'odd', odd, { onConflict: 'Replace', ...over }, restorer);
+    const { refusals } = await target.plan();
+    if (refusals.length === 0) await loadInto(target, odd);
+    await target.dropScratch();
+    return refusals;
+  };
+
+  test('are the owner and the privileges of its database, where there is one already, and default privileges in a schema of another', async () => {
+    expect(await oddly()).toEqual([]);
+  });
+
+  test('are default privileges where they are left out; given to one role, it must be allowed to say them', async () => {
+    await asSuperuser('CREATE ROLE single', 'GRANT single TO restorer');
+    expect(await oddly({ owner: 'single' })).toEqual([
+      {
+        reason: 'RightMissing',
+        message: expect.stringMatching(/^role "single", that .* may not say what new objects of "clerk" are open to/),
+        hint: 'leave them out with target.postgresql.privileges: Skip',
+      },
+    ]);
+    expect(await oddly({ owner: 'single', privileges: 'Skip' })).toEqual([]);
+  });
+
+  test('is who owns the table of an extension whose rows are in the dump: the extension makes the table', async () => {
+    await asSuperuser('CREATE DATABASE extended OWNER app', 'CREATE ROLE provider');
+    await world.sql(
+      'extended',
+      'CREATE EXTENSION hstore',
+      'CREATE TABLE public.known AS SELECT 1 AS a',
+      'ALTER TABLE public.known OWNER TO provider',
+      'ALTER EXTENSION hstore ADD TABLE public.known',
+      // As the script of an extension says it by pg_extension_config_dump.
+      `UPDATE pg_extension SET extconfig = ARRAY['public.known'::regclass::oid], extcondition = ARRAY[''] WHERE extname = 'hstore'`,
+    );
+    const extended = await dumpOf(world, 'extended');
+    expect(extended.bytes.includes('COPY public.known')).toBe(true);
+    expect((await planned({}, restorer, extended)).refusals).toEqual([]);
+  });
+});
+
+test('a schema of a superuser lends nobody his rights', async () => {
+  await asSuperuser('CREATE DATABASE lent OWNER app');
+  await world.sql(
+    'lent',
+    'CREATE SCHEMA hall',
+    'GRANT USAGE, CREATE ON SCHEMA hall TO app',
+    'SET ROLE app',
+    'CREATE TABLE hall.things (a int)',
+  );
+  const { refusals } = await planned({}, restorer, await dumpOf(world, 'lent'));
+  expect(refusals.map(({ hint }) => hint)).toEqual([
+    expect.stringMatching(/membership in one would give away the server/),
+    'restore with a superuser',
+  ]);
 });
 
 describe('a schema public of before 15, which a superuser owned and closed', () => {

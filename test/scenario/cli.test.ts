@@ -100,9 +100,9 @@ describe('the command line', () => {
   test('works as an installed package, with nothing beside it', async () => {
     const root = join(import.meta.dirname, '..', '..');
     const installed = join(world.folder, 'node_modules', 'holdfast');
-    await mkdir(join(installed, 'dist'), { recursive: true });
+    await mkdir(join(installed, 'dist', 'main'), { recursive: true });
     await runProgram('cp', ['-r', ...['bin', 'package.json'].map((name) => join(root, name)), installed]);
-    await runProgram('cp', ['-r', join(root, 'dist', 'main'), join(installed, 'dist')]);
+    await runProgram('cp', [join(root, 'dist', 'main', 'kubectl.mjs'), join(installed, 'dist', 'main')]);
     const bin = join(installed, 'bin', 'kubectl-holdfast.mjs');
     const env = { PATH: process.env['PATH'] ?? '', HOME: world.folder, KUBECONFIG: world.server.kubeconfig };
     expect(await runProgram(process.execPath, [bin, '-n', 'shop', 'list'], { env })).toContain('nightly-202611240117');

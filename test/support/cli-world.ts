@@ -60,8 +60,11 @@ export function plugin(args: readonly string[], options: PluginOptions = {}): Pr
       interrupted = true;
       child.kill('SIGINT');
     }
-    if (options.meanwhile !== undefined && text.includes(options.meanwhile.after))
-      meanwhile ??= options.meanwhile.act();
+    if (options.meanwhile !== undefined && text.includes(options.meanwhile.after) && meanwhile === undefined) {
+      meanwhile = options.meanwhile.act();
+      // Who waits for something that never comes now would wait for ever.
+      meanwhile.catch(() => child.kill('SIGKILL'));
+    }
   };
   child.stdout.on('data', (chunk: Buffer) => {
     stdout += chunk.toString();

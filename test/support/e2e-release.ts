@@ -20,8 +20,9 @@ export async function previousChart(folder: string): Promise<string> {
   await run('tar', ['-xzf', PREVIOUS_CHART, '-C', folder]);
   const chart = join(folder, 'holdfast');
   const deployment = join(chart, 'templates', 'deployment.yaml');
-  const text = await readFile(deployment, 'utf8');
-  await writeFile(deployment, text.replace('/holdfast/src/main/controller.ts', '/holdfast/dist/main/controller.mjs'));
+  const then = (await readFile(deployment, 'utf8')).split('/holdfast/src/main/controller.ts');
+  if (then.length !== 2) throw new Error(`${PREVIOUS_CHART} does not start the operator as it is known to`);
+  await writeFile(deployment, then.join('/holdfast/dist/main/controller.mjs'));
   return chart;
 }
 

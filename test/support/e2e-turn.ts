@@ -2,7 +2,7 @@
  * Whose turn it is: files of end-to-end tests run two at a time, but for those that change what all of them share.
  *
  * The turn is an advisory lock on the shared PostgreSQL, shared or alone: who asks for it alone waits for those that have it and
- * goes before those that ask later, and a worker that dies gives its turn back.
+ * goes before those that ask later, and a worker that dies gives its turn back. Files of the tier `release` take it too, and have nobody to share it with.
  */
 import { afterAll, expect } from '@jest/globals';
 import { isAlone } from './e2e-alone.ts';

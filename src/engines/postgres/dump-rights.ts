@@ -15,6 +15,8 @@ import { identifier } from './sql.ts';
 export interface DumpNeeds {
   /** Roles whose rights we need, and what for. */
   readonly owners: ReadonlyMap<string, string>;
+  /** Roles whose default privileges are in it. */
+  readonly givers: readonly string[];
   /** Roles that privileges, policies and user mappings name. */
   readonly named: readonly string[];
   /** Who gave privileges, where it was not the owner. */
@@ -30,16 +32,19 @@ export function dumpNeeds(
   archive: DumpObjects,
   { withPrivileges, done }: { readonly withPrivileges: boolean; readonly done: string },
 ): DumpNeeds {
-  const wanted = entries.filter(({ desc }) => withPrivileges || !PRIVILEGES.has(desc ?? ''));
+  const wanted = entries.filter(
+    (entry) => !isOfDatabase(entry, archive) && (withPrivileges || !PRIVILEGES.has(entry.desc ?? '')),
+  );
   const naming = wanted
     .filter(({ desc }) => NAMING_ROLES.has(desc ?? ''))
     .flatMap(({ defn }) => archive.text(defn).split('\n'));
   return {
     owners: new Map(
       wanted
-        .filter(({ desc }) => !ABOUT_OTHERS.has(desc ?? ''))
+        .filter((entry) => isOwned(entry) || entry.desc === 'DEFAULT ACL')
         .flatMap((entry) => ownerOf(entry, archive, `owns some of what would be ${done}`)),
     ),
+    givers: wanted.flatMap((entry) => (entry.desc === 'DEFAULT ACL' ? (nameOf(entry.owner, archive) ?? []) : [])),
     named: rolesIn(naming),
     grantors: rolesIn(naming.filter((line) => line.startsWith('SET SESSION AUTHORIZATION '))),
     extensions: wanted.flatMap(({ desc, tag }) => (desc === 'EXTENSION' ? [archive.text(tag)] : [])),
@@ -50,23 +55,37 @@ export function dumpNeeds(
 /** Where the documentation of its CREATE statement asks for a superuser. */
 const MIGHTY = new Set([
   ...['ACCESS METHOD', 'EVENT TRIGGER', 'FOREIGN DATA WRAPPER', 'OPERATOR CLASS', 'OPERATOR FAMILY', 'SHELL TYPE'],
-  ...['TEXT SEARCH PARSER', 'TEXT SEARCH TEMPLATE'],
+  ...['TEXT SEARCH PARSER', 'TEXT SEARCH TEMPLATE', 'PROCEDURAL LANGUAGE', 'PUBLICATION TABLES IN SCHEMA'],
 ]);
 
-/** Of a function the first line like this is ahead of its body; of a publication there is but one line. */
+/** Of a function the first line like this is ahead of its body; of the others there is but one line. */
 const MIGHTY_DEFINITIONS: ReadonlyMap<string, RegExp> = new Map([
   ['FUNCTION', /^ {4}LANGUAGE (\S+)/m],
   ['PUBLICATION', /^CREATE PUBLICATION .* FOR (ALL TABLES)/],
+  ['CAST', /^CREATE CAST .* (WITHOUT FUNCTION)/],
 ]);
-const MIGHTY_WORDS = new Set(['c', 'internal', 'ALL TABLES']);
+const MIGHTY_WORDS = new Set(['c', 'internal', 'ALL TABLES', 'WITHOUT FUNCTION']);
 
 function isMighty({ desc, defn }: TocEntry, { text }: DumpObjects): boolean {
   const words = MIGHTY_DEFINITIONS.get(desc ?? '')?.exec(text(defn))?.[1];
   return MIGHTY.has(desc ?? '') || (words !== undefined && MIGHTY_WORDS.has(words));
 }
 
-/** Their owner is that of what they are about, which may be no part of the dump: schema public was the superuser's before 15. */
+/** A dump says something of its database, which only `pg_restore --create` makes. What ours gets is decided elsewhere. */
+function isOfDatabase({ desc, tag }: TocEntry, { text }: DumpObjects): boolean {
+  if (desc === 'DATABASE' || desc === 'DATABASE PROPERTIES') return true;
+  return ABOUT_OTHERS.has(desc ?? '') && text(tag).startsWith('DATABASE ');
+}
+
 const ABOUT_OTHERS = new Set(['ACL', 'COMMENT', 'SECURITY LABEL']);
+
+/**
+ * Whether pg_restore gives it to its owner: it does what it could drop. Rows, and what is said about something, bear the name of who owns
+ * that, which may be no part of the dump: the settings of an extension, a schema public of before 15.
+ */
+export function isOwned({ desc, dropStmt }: TocEntry): boolean {
+  return dropStmt !== null && dropStmt !== '' && !ABOUT_OTHERS.has(desc ?? '');
+}
 
 const PRIVILEGES = new Set(['ACL', 'DEFAULT ACL']);
 const NAMING_ROLES = new Set([...PRIVILEGES, 'POLICY', 'USER MAPPING']);

@@ -10,6 +10,7 @@ import {
   dumpFacts,
   dumpNeeds,
   grantedByOthers,
+  isOwned,
   nameOf,
   onlySuperusers,
   ownerOf,
@@ -67,7 +68,9 @@ function needsOf(part: Part, archive: DumpObjects, { live }: LiveObjects, withPr
       ...needs.owners,
     ]),
     placed: made.flatMap(({ schema, label, entries: [first] }) =>
-      schema === undefined || isMade.has(schema) ? [] : [{ schema, label, owner: nameOf(first?.owner, archive) }],
+      schema === undefined || isMade.has(schema) || first === undefined || !isOwned(first)
+        ? []
+        : [{ schema, label, owner: nameOf(first.owner, archive) }],
     ),
     referenced: [...new Set(made.flatMap((object) => referencedBy(object, archive)))].filter(
       (object) => !made.includes(object),

@@ -89,6 +89,8 @@ export function headOf(): WritingProgram & { head(): DumpHead } {
     },
   });
   input.on('error', () => {});
+  // Who ends it early must not wait for an end that never comes.
+  input.once('close', () => reject(new Error('the head was not read to its end')));
   promise.catch(() => {});
   return {
     input,
