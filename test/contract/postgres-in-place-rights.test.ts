@@ -208,9 +208,9 @@ describe.each(MAJORS)('what joins a live database of PostgreSQL %i', (major) => 
 
   test.each([
     ['clerk', 'owns some of what would be added'],
-    ['the reader', 'has privileges in what would be added, a policy or a user mapping'],
-    ['viewer', 'has privileges in what would be added, a policy or a user mapping'],
-    ['heir', 'has privileges in what would be added, a policy or a user mapping'],
+    ['the reader', 'is named by a privilege, a policy or a user mapping of the archive'],
+    ['viewer', 'is named by a privilege, a policy or a user mapping of the archive'],
+    ['heir', 'is named by a privilege, a policy or a user mapping of the archive'],
   ])('is refused where role "%s" is not there', async (role, what) => {
     await world.sql('postgres', `ALTER ROLE "${role}" RENAME TO another`);
     try {
@@ -254,7 +254,7 @@ describe.each(MAJORS)('what joins a live database of PostgreSQL %i', (major) => 
       },
       {
         reason: 'RightMissing',
-        message: expect.stringContaining('were given by "stranger", which does not own it'),
+        message: expect.stringContaining('were given by "stranger", which does not own what they are for'),
         hint: expect.stringContaining('target.postgresql.privileges: Skip'),
       },
     ]);
