@@ -2,6 +2,7 @@
  * `npm run build`: what runs in the image, and what the package of the plugin holds. Each program of src/main becomes one file below dist/main, with
  * all that it imports: hundreds of files to find, read and compile are most of the time in which a Job starts. Decision 102.
  */
+import { realpathSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build, type Plugin, stop } from 'esbuild';
@@ -63,4 +64,5 @@ const apisThatNobodyCalls: Plugin = {
   },
 };
 
-if (process.argv[1] === import.meta.filename) await bundle();
+// As import.meta.main, which not every Node 24 has.
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename) await bundle();

@@ -23,10 +23,12 @@ async function resultsOf(group: readonly Tier[], jestArguments: readonly string[
   console.log(`\n== ${group.map(({ name }) => name).join(', ')}`);
   const runs: (() => Promise<TierResult>)[] = [];
   for (const tier of group) {
-    const problem = await prepare(tier.name).then(
-      () => undefined,
-      (error: unknown) => `cannot be run: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    const problem = interruption.signal.aborted
+      ? 'interrupted'
+      : await prepare(tier.name).then(
+          () => undefined,
+          (error: unknown) => `cannot be run: ${error instanceof Error ? error.message : String(error)}`,
+        );
     runs.push(async () =>
       judge(
         problem === undefined && !interruption.signal.aborted
@@ -38,8 +40,15 @@ async function resultsOf(group: readonly Tier[], jestArguments: readonly string[
   return await Promise.all(runs.map((run) => run()));
 }
 
-async function takeDown(): Promise<void> {
-  if ((await clusterStatus({ number: E2E_CLUSTER })).state !== 'absent') await downCluster({ number: E2E_CLUSTER });
+/** A cluster that stays is a failure with the reason. */
+async function takenDown(): Promise<readonly TierResult[]> {
+  try {
+    if ((await clusterStatus({ number: E2E_CLUSTER })).state !== 'absent') await downCluster({ number: E2E_CLUSTER });
+    return [];
+  } catch (error) {
+    const problem = `not taken down: ${error instanceof Error ? error.message : String(error)}`;
+    return [judge({ tier: 'cluster', seconds: 0, ended: 'nothing', problem })];
+  }
 }
 
 function requested(): Request {
@@ -56,19 +65,17 @@ const results: TierResult[] = [];
 // The first tier that runs in the cluster makes it, and it goes after the last, unless it was up before.
 let goes = false;
 let asked = false;
-for (const group of groupsOf(tiers)) {
-  if (interruption.signal.aborted) break;
-  if (!asked && group.some(({ inCluster }) => inCluster === true)) {
-    goes = (await clusterStatus({ number: E2E_CLUSTER })).state !== 'ready';
-    asked = true;
+try {
+  for (const group of groupsOf(tiers)) {
+    if (interruption.signal.aborted) break;
+    if (!asked && group.some(({ inCluster }) => inCluster === true)) {
+      goes = (await clusterStatus({ number: E2E_CLUSTER })).state !== 'ready';
+      asked = true;
+    }
+    results.push(...(await resultsOf(group, jestArguments)));
   }
-  results.push(...(await resultsOf(group, jestArguments)));
-}
-if (goes) {
-  await takeDown().catch((error: unknown) => {
-    const problem = `not taken down: ${error instanceof Error ? error.message : String(error)}`;
-    results.push(judge({ tier: 'cluster', seconds: 0, ended: 'nothing', problem }));
-  });
+} finally {
+  if (goes) results.push(...(await takenDown()));
 }
 console.log(`\n== summary\n${summaryLines(results).join('\n')}`);
 process.exitCode = isGreen(results) && !interruption.signal.aborted ? 0 : 1;

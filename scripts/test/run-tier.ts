@@ -72,6 +72,8 @@ function jest(tier: Tier, jestArguments: readonly string[], signal: AbortSignal)
         NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
         // For the hundreds of runners and operators that tests start: as in the image, each starts sooner.
         NODE_COMPILE_CACHE: join(cacheRoot(), 'compiled'),
+        // API servers, kubectl and helm end soon: they need not tidy up their memory so often.
+        GOGC: '400',
       },
       // With --outputFile there is no JSON on stdout; jest and its reporters speak on both.
       stdio: ['ignore', 'pipe', 'pipe'],

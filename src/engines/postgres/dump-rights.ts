@@ -80,8 +80,8 @@ function isOfDatabase({ desc, tag }: TocEntry, { text }: DumpObjects): boolean {
 const ABOUT_OTHERS = new Set(['ACL', 'COMMENT', 'SECURITY LABEL']);
 
 /**
- * Whether pg_restore gives it to its owner: it does what it could drop. Rows, and what is said about something, bear the name of who owns
- * that, which may be no part of the dump: the settings of an extension, a schema public of before 15.
+ * Whether pg_restore gives it, or what it is a part of, to its owner: it does what it could drop. Rows, and what is said about something, bear
+ * the name of who owns that, which may be no part of the dump: the settings of an extension, a schema public of before 15.
  */
 export function isOwned({ desc, dropStmt }: TocEntry): boolean {
   return dropStmt !== null && dropStmt !== '' && !ABOUT_OTHERS.has(desc ?? '');

@@ -71,11 +71,9 @@ function guestsIn(
   databaseOwner: string,
 ): readonly Guest[] {
   const made = archive.objects.flatMap((object) => {
-    const [first] = object.entries;
-    const owner = nameOf(first?.owner, archive);
-    return first === undefined || owner === undefined || !wanted.has(first) || !isOwned(first)
-      ? []
-      : [{ ...object, owner }];
+    const given = object.entries.find((entry) => wanted.has(entry) && isOwned(entry));
+    const owner = nameOf(given?.owner, archive);
+    return owner === undefined ? [] : [{ ...object, owner }];
   });
   const hosts = new Map([['public', publicOwner]]);
   for (const { kind, name, owner } of made) if (kind === 'schema') hosts.set(name, owner);
@@ -130,8 +128,9 @@ async function shutOut(session: Session, all: readonly Guest[]): Promise<readonl
 async function giversOf(session: Session, loader: string, givers: readonly string[]): Promise<readonly Failure[]> {
   const others = await session.query<{ name: string }>(
     `SELECT r.rolname AS name FROM pg_roles r JOIN pg_roles l ON l.rolname = $2
-     WHERE r.rolname = ANY ($1) AND NOT pg_has_role(l.oid, r.oid, 'USAGE') ORDER BY 1`,
-    [[...givers], loader],
+     WHERE r.rolname = ANY ($1) AND NOT pg_has_role(l.oid, r.oid, $3) ORDER BY 1`,
+    // Before 16 to be a member was enough.
+    [[...givers], loader, session.server.major >= 16 ? 'USAGE' : 'MEMBER'],
   );
   if (others.length === 0) return [];
   const names = others.map(({ name }) => `"${name}"`).join(', ');

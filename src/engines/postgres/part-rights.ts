@@ -67,11 +67,12 @@ function needsOf(part: Part, archive: DumpObjects, { live }: LiveObjects, withPr
       ...owned(parentsThatStay(made, live), live, 'owns what would get a partition'),
       ...needs.owners,
     ]),
-    placed: made.flatMap(({ schema, label, entries: [first] }) =>
-      schema === undefined || isMade.has(schema) || first === undefined || !isOwned(first)
+    placed: made.flatMap(({ schema, label, entries: all }) => {
+      const given = all.find(isOwned);
+      return schema === undefined || isMade.has(schema) || given === undefined
         ? []
-        : [{ schema, label, owner: nameOf(first.owner, archive) }],
-    ),
+        : [{ schema, label, owner: nameOf(given.owner, archive) }];
+    }),
     referenced: [...new Set(made.flatMap((object) => referencedBy(object, archive)))].filter(
       (object) => !made.includes(object),
     ),
