@@ -402,7 +402,16 @@ const RULES: readonly AdmissionCase[] = [
     'without requireSameNodes an app needs no workloads',
     good('Backup', 'application', { version: '1', requireSameNodes: false }),
   ),
+  made(
+    'BackupSchedule',
+    'without requireSameNodes an app needs no workloads',
+    good('BackupSchedule', 'template.spec.application', { version: '1', requireSameNodes: false }),
+  ),
   made('Restore', 'a version needs no long-term releases', good('Restore', 'application', { version: '1' })),
+  made('Restore', 'an app of which nothing is said', good('Restore', 'application', {})),
+  ...['include', 'exclude'].map((name) =>
+    made('Restore', `nothing to ${name}`, good('Restore', name, {}), 'at least 1 properties'),
+  ),
   ...['500Gi', '1.5T', '1000000', 1_000_000].map((maxBytes) =>
     made('Restore', `maxBytes may be ${maxBytes}`, good('Restore', 'target.postgresql.maxBytes', maxBytes)),
   ),
@@ -469,6 +478,15 @@ const RULES: readonly AdmissionCase[] = [
   made('Restore', 'the latest of before an instant', {
     from: { latest: { ...LATEST, before: '2026-11-22T12:00:00Z' } },
   }),
+  // Each is refused by one of pattern and format alone.
+  ...['2026-11-22t12:00:00z', '2026-13-45T12:00:00Z'].map((before) =>
+    made(
+      'Restore',
+      `the latest of before ${before}`,
+      { from: { latest: { ...LATEST, before } } },
+      'spec.from.latest.before',
+    ),
+  ),
   made('Restore', 'of nothing', { from: {} }, EXACTLY_ONE),
   made('Restore', 'of nothing, but one database of it', { from: { database: 'orders' } }, EXACTLY_ONE),
   made('Restore', 'of two things', { from: { latest: LATEST, backupRef: { name: 'b' } } }, EXACTLY_ONE),
