@@ -21,23 +21,18 @@ if (process.argv.includes('--help')) {
 /** Tools first, one after the other; then all of them at once. A tier whose tools cannot be had is a failure with the reason, and others still run. */
 async function resultsOf(group: readonly Tier[], jestArguments: readonly string[]): Promise<readonly TierResult[]> {
   console.log(`\n== ${group.map(({ name }) => name).join(', ')}`);
-  const runs: (() => Promise<TierResult>)[] = [];
+  const problems: (string | undefined)[] = [];
   for (const tier of group) {
-    const problem = interruption.signal.aborted
-      ? 'interrupted'
-      : await prepare(tier.name).then(
-          () => undefined,
-          (error: unknown) => `cannot be run: ${error instanceof Error ? error.message : String(error)}`,
-        );
-    runs.push(async () =>
-      judge(
-        problem === undefined && !interruption.signal.aborted
-          ? await runTier(tier, jestArguments, interruption.signal)
-          : { tier: tier.name, seconds: 0, ended: 'nothing', problem: problem ?? 'interrupted' },
-      ),
-    );
+    const failed = (error: unknown) => `cannot be run: ${error instanceof Error ? error.message : String(error)}`;
+    problems.push(interruption.signal.aborted ? 'interrupted' : await prepare(tier.name).then(() => undefined, failed));
   }
-  return await Promise.all(runs.map((run) => run()));
+  return await Promise.all(
+    group.map(async (tier, place) => {
+      const problem = problems[place] ?? (interruption.signal.aborted ? 'interrupted' : undefined);
+      if (problem !== undefined) return judge({ tier: tier.name, seconds: 0, ended: 'nothing', problem });
+      return judge(await runTier(tier, jestArguments, interruption.signal));
+    }),
+  );
 }
 
 /** A cluster that stays is a failure with the reason. */
@@ -63,19 +58,17 @@ function requested(): Request {
 const { tiers, jestArguments } = requested();
 const results: TierResult[] = [];
 // The first tier that runs in the cluster makes it, and it goes after the last, unless it was up before.
-let goes = false;
-let asked = false;
+let goes: boolean | undefined;
 try {
   for (const group of groupsOf(tiers)) {
     if (interruption.signal.aborted) break;
-    if (!asked && group.some(({ inCluster }) => inCluster === true)) {
-      goes = (await clusterStatus({ number: E2E_CLUSTER })).state !== 'ready';
-      asked = true;
+    if (group.some(({ inCluster }) => inCluster === true)) {
+      goes ??= (await clusterStatus({ number: E2E_CLUSTER })).state !== 'ready';
     }
     results.push(...(await resultsOf(group, jestArguments)));
   }
 } finally {
-  if (goes) results.push(...(await takenDown()));
+  if (goes === true) results.push(...(await takenDown()));
 }
 console.log(`\n== summary\n${summaryLines(results).join('\n')}`);
 process.exitCode = isGreen(results) && !interruption.signal.aborted ? 0 : 1;

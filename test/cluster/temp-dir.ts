@@ -17,7 +17,8 @@ const MEMORY = '/dev/shm';
 const ENOUGH_BYTES = 4 * 1024 ** 3;
 
 /** A new empty folder for `what`, such as "api-server". Whoever asks removes it; see above for when they cannot. */
-export function tempDir(what: string): Promise<string> {
+export async function tempDir(what: string): Promise<string> {
+  await sweep(tmpdir());
   return newDir(tmpdir(), what);
 }
 
@@ -26,11 +27,10 @@ export async function memoryDir(what: string): Promise<string> {
   // What a killed process left there is memory, so it goes even where too little of it is left for more.
   await sweep(MEMORY).catch(() => undefined);
   const { bavail, bsize } = await statfs(MEMORY).catch(() => ({ bavail: 0, bsize: 0 }));
-  return newDir(bavail * bsize < ENOUGH_BYTES ? tmpdir() : MEMORY, what);
+  return bavail * bsize < ENOUGH_BYTES ? tempDir(what) : newDir(MEMORY, what);
 }
 
-async function newDir(parent: string, what: string): Promise<string> {
-  await sweep(parent);
+function newDir(parent: string, what: string): Promise<string> {
   return mkdtemp(join(parent, `${PREFIX}${what}-${process.pid}-${startTime(process.pid)}-`));
 }
 

@@ -111,38 +111,38 @@ export interface DumpFacts {
   readonly major: number;
   readonly owners: readonly RoleFacts[];
   readonly missing: ReadonlySet<string>;
-  /** Extensions that only a superuser may create. */
+  /** Extensions that only a superuser may create; none where the server is managed. */
   readonly forSuperusers: ReadonlySet<string>;
-  /** Whether a provider runs the server, who lets an administrator of his make what is a superuser's otherwise. */
+  /**
+   * Whether a provider runs the server. He lets an administrator of his make some of what is a superuser's otherwise, and nothing in the server
+   * tells which: there the load finds out.
+   */
   readonly managed: boolean;
 }
 
 const MISSING = 'SELECT name FROM unnest($1::text[]) name WHERE name NOT IN (SELECT rolname FROM pg_roles)';
 
-/**
- * Of the version that would be made. A managed server lets its administrator make some of them all the same, and nothing in the
- * server tells which: there the load finds out.
- */
+/** Of the version that would be made. */
 const FOR_SUPERUSERS = `
   SELECT v.name FROM pg_available_extension_versions v JOIN pg_available_extensions e
     ON e.name = v.name AND e.default_version = v.version
-  WHERE v.name = ANY ($1) AND v.superuser AND NOT v.trusted
-    AND NOT EXISTS (SELECT FROM pg_database WHERE datname = ANY ($2))`;
+  WHERE v.name = ANY ($1) AND v.superuser AND NOT v.trusted`;
 
 const MANAGED = 'SELECT datname AS name FROM pg_database WHERE datname = ANY ($1)';
 
 export async function dumpFacts(session: Session, needs: DumpNeeds): Promise<DumpFacts> {
-  const names = async (sql: string, ...lists: (readonly string[])[]) =>
-    new Set((await session.query<{ name: string }>(sql, lists)).map(({ name }) => name));
+  const names = async (sql: string, list: readonly string[]) =>
+    new Set((await session.query<{ name: string }>(sql, [list])).map(({ name }) => name));
   const owners: RoleFacts[] = [];
   for (const name of needs.owners.keys()) owners.push(await roleFacts(session, name));
+  const managed = (await names(MANAGED, [...OF_PROVIDERS])).size > 0;
   return {
     self: await selfFacts(session),
     major: session.server.major,
     owners,
     missing: await names(MISSING, needs.named),
-    forSuperusers: await names(FOR_SUPERUSERS, needs.extensions, [...OF_PROVIDERS]),
-    managed: (await names(MANAGED, [...OF_PROVIDERS])).size > 0,
+    forSuperusers: managed ? new Set() : await names(FOR_SUPERUSERS, needs.extensions),
+    managed,
   };
 }
 

@@ -67,7 +67,7 @@ async function publicOwner(session: Session, request: Parts['request']): Promise
 function guestsIn(
   wanted: ReadonlySet<TocEntry>,
   archive: DumpObjects,
-  publicOwner: string,
+  ownerOfPublic: string,
   databaseOwner: string,
 ): readonly Guest[] {
   const made = archive.objects.flatMap((object) => {
@@ -75,7 +75,7 @@ function guestsIn(
     const owner = nameOf(given?.owner, archive);
     return owner === undefined ? [] : [{ ...object, owner }];
   });
-  const hosts = new Map([['public', publicOwner]]);
+  const hosts = new Map([['public', ownerOfPublic]]);
   for (const { kind, name, owner } of made) if (kind === 'schema') hosts.set(name, owner);
   const guests = made.flatMap(({ schema, owner, label }) => {
     const found = schema === undefined ? undefined : hosts.get(schema);
