@@ -202,6 +202,8 @@ export interface RecallRequest extends Pick<RestoreBase, 'scratchDatabase'> {
 
 export interface InstanceRequest extends Omit<TargetRequest, 'contents' | 'previousDatabase' | 'begin'> {
   readonly contents: InstanceContents;
+  /** As {@link TargetRequest.begin}, of one of its databases. */
+  begin?(contents: DatabaseContents, program: WritingProgram): Promise<void>;
 }
 
 export interface UndoRequest {

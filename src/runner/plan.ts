@@ -52,7 +52,9 @@ async function lookAtTarget(
   const { context } = job;
   const { manifest, contents } = archive;
   const target = isWhole(task, contents)
-    ? await openServerTarget(task, context, login, manifest.server.major, contents)
+    ? await openServerTarget(task, context, login, manifest.server.major, contents, (database, program) =>
+        beginningOf(job, manifest, database)(program),
+      )
     : await openOneTarget(task, context, login, knownOf(archive), beginningIn(job, archive));
   try {
     const planned: TargetPlan & Partial<InstancePlan> = await target.plan();

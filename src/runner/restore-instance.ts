@@ -2,25 +2,30 @@
 import type { RestoreBase } from '../api/task.ts';
 import type { InstanceContents } from '../archive/contents.ts';
 import type { Manifest } from '../archive/manifest.ts';
-import type { InstanceTarget, Login } from '../engines/engine.ts';
+import type { InstanceRequest, InstanceTarget, Login } from '../engines/engine.ts';
 import { HoldfastError } from '../lib/errors.ts';
 import { choicesOf } from './choices.ts';
 import { engineContext, type RunnerContext } from './context.ts';
 import { type LoadJob, loadParts, plainBytes } from './load.ts';
 import { together } from './pipeline.ts';
 
+/** `begin`: absent after the plan, when nobody asks what is in the dumps. */
 export function openServerTarget(
   task: RestoreBase,
   context: RunnerContext,
   login: Login,
   sourceMajor: number,
   contents: InstanceContents,
+  begin?: InstanceRequest['begin'],
 ): Promise<InstanceTarget> {
   const { run, onConflict, scratchDatabase, database } = task;
   if (task.owner !== undefined) throw oneDatabaseOnly(contents);
   if (onConflict === 'Skip' || task.selection !== undefined) throw partOfOneDatabase(contents);
   const choices = choicesOf(task);
-  const request = { ...choices, run, onConflict, scratchDatabase, sourceMajor, contents };
+  const request = {
+    ...{ ...choices, run, onConflict, scratchDatabase, sourceMajor, contents },
+    ...(begin === undefined ? {} : { begin }),
+  };
   return context.engine.openInstanceTarget(database, login, request, engineContext(context, run));
 }
 

@@ -249,7 +249,7 @@ describe.each(MAJORS)('what joins a live database of PostgreSQL %i', (major) => 
       },
       {
         reason: 'RightMissing',
-        message: 'only a superuser may make extension "file_fdw"',
+        message: 'only a superuser may make extension "file_fdw" in "shop"',
         hint: 'in that database, as a superuser: CREATE EXTENSION "file_fdw"; or restore with one',
       },
       {

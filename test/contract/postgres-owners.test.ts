@@ -144,13 +144,13 @@ test('what only a superuser may make is a refusal that names it, and none to a s
     expect.objectContaining({
       message: 'role "restorer" has not the rights of "postgres", which owns some of what would be restored',
     }),
-    expect.objectContaining({ message: 'only a superuser may make extension "file_fdw"' }),
+    expect.objectContaining({ message: 'only a superuser may make extension "file_fdw" in "shop"' }),
     {
       reason: 'RightMissing',
       message: expect.stringMatching(
-        /^only a superuser may make function .*same.*, publication "everything", event trigger "watching"$/,
+        /^only a superuser may make function .*same.*, publication "everything", event trigger "watching" in "shop"$/,
       ),
-      hint: 'restore with one',
+      hint: 'restore with a superuser',
     },
   ]);
   expect((await planned({}, world.superuser, mighty)).refusals).toEqual([]);

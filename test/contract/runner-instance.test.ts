@@ -185,9 +185,10 @@ describe('one database out of an archive of a whole server', () => {
 
 describe('the restore of a whole server', () => {
   /** A server of its own, with an archive of it and what it was like. */
-  async function backedUp() {
+  async function backedUp(...further: readonly string[]) {
     const it = await instanceWorld();
     await fillServer(it.world);
+    await it.world.sql('shop', ...further);
     // With tables in the maintenance database nothing could be restored through it.
     await it.world.sql('postgres', 'DROP TABLE notes');
     const { task, manifestDigest } = await it.backup();
@@ -220,7 +221,7 @@ describe('the restore of a whole server', () => {
   }
 
   test('brings back databases that are gone and roles that are gone, and leaves alone what is there', async () => {
-    const { it, task, manifestDigest, before } = await backedUp();
+    const { it, task, manifestDigest, before } = await backedUp('CREATE EXTENSION file_fdw');
     await using _ = it;
     await loseMuch(it);
     const restore = it.restoreTask(task, manifestDigest, { onConflict: 'Fail', streams: 2 });
@@ -238,6 +239,15 @@ describe('the restore of a whole server', () => {
     expect(given.refusals).toMatchObject([
       { reason: 'OwnershipNeedsDatabase', hint: expect.stringContaining('from.database') },
     ]);
+    const { username, password = '' } = await it.world.role('keeper', 'CREATEDB CREATEROLE');
+    const secrets = { ...it.secrets(), database: { username, password } };
+    const lesser = await (await it.start({ ...base, command: 'plan' } as never, { secrets })).ended;
+    expect(resultOf(lesser, 'plan').refusals).toContainEqual({
+      reason: 'RightMissing',
+      message: 'only a superuser may make extension "file_fdw" in "shop"',
+      hint: 'restore with a superuser',
+    });
+    await it.world.sql('postgres', 'DROP ROLE keeper');
     expect(resultOf(await it.restore(restore), 'swap')).toEqual({});
     expect(await it.world.print('shop')).toEqual(before.shop);
     expect(await it.world.print(ODD)).toEqual(before.odd);

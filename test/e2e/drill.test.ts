@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { secret } from '../../demo/objects.ts';
 import type { Backup } from '../../src/api/backup.ts';
 import type { BackupSchedule } from '../../src/api/backup-schedule.ts';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { Restore, RestoreSpec } from '../../src/api/restore.ts';
 import { applyExample } from '../support/e2e-examples.ts';
-import { backUp, furtherDatabases } from '../support/e2e-runs.ts';
+import { backUp, furtherDatabases, IDENTITY, identitySecret } from '../support/e2e-runs.ts';
 import { aScene, type Scene } from '../support/e2e-scene.ts';
 import { until, untilComplete, untilFailed } from '../support/e2e-wait.ts';
 import { sql, theWorld } from '../support/e2e-world.ts';
@@ -56,7 +55,7 @@ describe('a drill', () => {
       }),
     );
     expect(checks[0]?.expect).toMatch(/^500 /);
-    await scene.kubectl.apply([secret('restore-identity', { identity: scene.identity })]);
+    await scene.kubectl.apply([identitySecret(scene)]);
     await backUp(scene, 'first');
   });
 
@@ -71,7 +70,7 @@ describe('a drill', () => {
         spec: {
           from: { backupRef: { name: 'first' } },
           target: { ephemeral: { image: theWorld().postgresImage, storage: { size: '2Gi' } } },
-          identity: { secretRef: { name: 'restore-identity', key: 'identity' } },
+          identity: IDENTITY,
           ...over,
         },
       },
@@ -139,7 +138,7 @@ describe('a drill', () => {
           schedule: '0 0 29 2 *',
           drill: {
             schedule: '* * * * *',
-            identity: { secretRef: { name: 'restore-identity', key: 'identity' } },
+            identity: IDENTITY,
             ephemeral: { image: theWorld().postgresImage },
             checks,
           },

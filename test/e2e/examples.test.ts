@@ -4,7 +4,7 @@ import { secret } from '../../demo/objects.ts';
 import type { BackupSchedule } from '../../src/api/backup-schedule.ts';
 import type { Restore } from '../../src/api/restore.ts';
 import { applyExample, runNow, theBucket, theDatabase, theKey } from '../support/e2e-examples.ts';
-import { backUp, printOf, theApp, untilAppHas } from '../support/e2e-runs.ts';
+import { backUp, identitySecret, printOf, theApp, untilAppHas } from '../support/e2e-runs.ts';
 import { aScene, contentOf, REPLICAS, type Scene } from '../support/e2e-scene.ts';
 import { until, untilComplete } from '../support/e2e-wait.ts';
 import { POSTGRES_HOST, theWorld } from '../support/e2e-world.ts';
@@ -39,7 +39,7 @@ test('key-manager/restore.yaml puts the database back with the backend at zero, 
   await using scene = await aScene('key-manager');
   const before = await printOf(scene);
   await backUp(scene, 'before-upgrade');
-  await scene.kubectl.apply([secret('restore-identity', { identity: scene.identity })]);
+  await scene.kubectl.apply([identitySecret(scene)]);
   await applyExample(scene, 'key-manager/restore.yaml', [
     ['name: CHANGE-ME', 'name: before-upgrade'],
     ['name: manager-backend', 'name: app'],

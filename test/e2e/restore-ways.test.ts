@@ -9,7 +9,7 @@ import type { Restore, RestoreSpec } from '../../src/api/restore.ts';
 import { plugin } from '../support/cli-world.ts';
 import { runNow } from '../support/e2e-examples.ts';
 import { processesOf, signal } from '../support/e2e-processes.ts';
-import { podOf, printOf, scaleLeases, startRestore, theApp, untilAppHas } from '../support/e2e-runs.ts';
+import { identitySecret, podOf, printOf, scaleLeases, startRestore, theApp, untilAppHas } from '../support/e2e-runs.ts';
 import { aScene, quoted, REPLICAS, type Scene } from '../support/e2e-scene.ts';
 import { eventually, until, untilComplete, untilFailed } from '../support/e2e-wait.ts';
 import { openSession, POSTGRES_HOST, sql, theWorld } from '../support/e2e-world.ts';
@@ -34,7 +34,11 @@ beforeAll(async () => {
   before = await printOf(scene);
   const source = { postgresql: { host: POSTGRES_HOST, database: scene.database, credentials } };
   const spec = { schedule: '0 0 29 2 *', template: { spec: { source, storeRef: { name: 'store' } } } };
-  await scene.kubectl.apply([{ apiVersion: API_VERSION, kind: 'BackupSchedule', metadata: { name: 'nightly' }, spec }]);
+  await scene.kubectl.apply([
+    { apiVersion: API_VERSION, kind: 'BackupSchedule', metadata: { name: 'nightly' }, spec },
+    // Two restores at once would both find that it is missing, and one of them could not create it.
+    identitySecret(scene),
+  ]);
   const { status } = await runNow(scene, 'nightly');
   backup = await untilComplete<Backup>(scene.kubectl, 'backup', status?.lastBackup ?? '');
 });

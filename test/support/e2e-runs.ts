@@ -35,6 +35,13 @@ export async function backUp(scene: Scene, name: string): Promise<Backup> {
   return untilComplete<Backup>(scene.kubectl, 'backup', name);
 }
 
+/** Where the scene's private key is for restores. */
+export const IDENTITY = { secretRef: { name: 'restore-identity', key: 'identity' } };
+
+export function identitySecret(scene: Pick<Scene, 'identity'>): object {
+  return secret(IDENTITY.secretRef.name, { [IDENTITY.secretRef.key]: scene.identity });
+}
+
 /** In place of the live database, with the app at zero meanwhile; what is replaced is saved first only where a test says so. */
 export async function startRestore(
   scene: Scene,
@@ -43,7 +50,7 @@ export async function startRestore(
   over: Partial<RestoreSpec> = {},
 ): Promise<void> {
   await scene.kubectl.apply([
-    secret('restore-identity', { identity: scene.identity }),
+    identitySecret(scene),
     {
       apiVersion: API_VERSION,
       kind: 'Restore',
@@ -53,7 +60,7 @@ export async function startRestore(
         onConflict: 'Replace',
         safetyBackup: false,
         scaleDown: { workloads: [{ kind: 'Deployment', name: 'app' }] },
-        identity: { secretRef: { name: 'restore-identity', key: 'identity' } },
+        identity: IDENTITY,
         ...over,
       },
     },

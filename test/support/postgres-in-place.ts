@@ -15,7 +15,7 @@ export async function feed(program: WritingProgram, bytes: Buffer, size?: number
 }
 
 /** As the runner reads the beginning of an archive. */
-const beginOf =
+export const beginOf =
   (bytes: Buffer): NonNullable<TargetRequest['begin']> =>
   async (program) => {
     for (const piece of pieces(bytes, 1000)) {

@@ -173,17 +173,24 @@ export function rolesNotOurs({ owners }: DumpNeeds, { self, major, ...facts }: D
   });
 }
 
-export function onlySuperusers({ mighty }: DumpNeeds, { forSuperusers, managed }: DumpFacts): readonly Failure[] {
+/** `isThere`: the database is there already, and something may be made in it beforehand. */
+export function onlySuperusers(
+  { mighty }: DumpNeeds,
+  { forSuperusers, managed }: DumpFacts,
+  { database, isThere }: { readonly database: string; readonly isThere: boolean },
+): readonly Failure[] {
   const refusal = (what: string, hint: string) => ({
     reason: 'RightMissing',
-    message: `only a superuser may make ${what}`,
-    hint: `${hint}restore with one`,
+    message: `only a superuser may make ${what} in "${database}"`,
+    hint,
   });
+  const withOne = 'restore with a superuser';
   return [
-    ...[...forSuperusers].map((name) =>
-      refusal(`extension "${name}"`, `in that database, as a superuser: CREATE EXTENSION ${identifier(name)}; or `),
-    ),
-    ...(managed || mighty.length === 0 ? [] : [refusal(mighty.join(', '), '')]),
+    ...[...forSuperusers].map((name) => {
+      const beforehand = `in that database, as a superuser: CREATE EXTENSION ${identifier(name)}; or restore with one`;
+      return refusal(`extension "${name}"`, isThere ? beforehand : withOne);
+    }),
+    ...(managed || mighty.length === 0 ? [] : [refusal(mighty.join(', '), withOne)]),
   ];
 }
 

@@ -33,22 +33,29 @@ export interface PlannedPart {
   readonly notes: readonly string[];
 }
 
-/** Of what goes into a new database, be it all or a part. */
-export async function planNew(parts: Parts, facts: TargetFacts): Promise<PlannedPart> {
+/** Of what goes into a new database, be it all or a part. `rolesToMake`: before it is loaded. */
+export async function planNew(
+  parts: Parts,
+  facts: TargetFacts,
+  rolesToMake: ReadonlySet<string> = new Set(),
+): Promise<PlannedPart> {
   const head = await readHead(parts).catch((caught: unknown) => {
     // Of a whole database pg_restore may know what we do not.
     if (parts.request.selection === undefined && isUnknownFormat(caught)) return undefined;
     throw caught;
   });
   if (head === undefined)
-    return { refusals: [], notes: ['Who owns what in the archive cannot be told: its format is not known here'] };
+    return {
+      refusals: [],
+      notes: [`Who owns what in "${parts.access.database}" cannot be told: the format of the archive is not known here`],
+    };
   const archive = objectsIn(head);
   if (parts.request.selection === undefined) {
-    return { refusals: await newDatabaseRefusals(parts, head.entries, archive, facts), notes: [] };
+    return { refusals: await newDatabaseRefusals(parts, head.entries, archive, facts, rolesToMake), notes: [] };
   }
   const part = partOfArchive(parts, head);
   return {
-    refusals: [...part.refusals, ...(await newDatabaseRefusals(parts, part.entries, archive, facts))],
+    refusals: [...part.refusals, ...(await newDatabaseRefusals(parts, part.entries, archive, facts, rolesToMake))],
     notes: [
       say(
         'Restored of the archive',

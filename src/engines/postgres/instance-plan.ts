@@ -39,7 +39,7 @@ export function instancePlanOf(
     databaseExists: plans.some((plan) => plan.databaseExists),
     objects: plans.reduce((sum, plan) => sum + plan.objects, 0),
     ...(warnings.length === 0 ? {} : { warnings }),
-    notes: notesOf(facts, contents),
+    notes: [...notesOf(facts, contents), ...new Set(plans.flatMap((plan) => plan.notes ?? []))],
   };
 }
 

@@ -13,14 +13,13 @@ import { keptNotes } from './kept-notes.ts';
 import { noteLoadedServer } from './loaded.ts';
 import { type Means, openMeans } from './means.ts';
 import { type MembershipRequest, membershipsLeft } from './membership-changes.ts';
-import { planOf } from './plan.ts';
 import { changesOfRoles, type RoleChanges } from './role-changes.ts';
 import { makingStatements, missingFrom, type RolesToMake, settlingStatements } from './role-statements.ts';
 import { describeServer, grantsOfRoles, rolesMadeBy } from './roles.ts';
 import { sessionName } from './session-name.ts';
 import { loadOptions } from './settings.ts';
 import { type SwapPlace, type SwapSeams, swap } from './swap.ts';
-import { discardEmpty, NO_SEAMS, planBase, readyPlace, swapBase, targetOf } from './target.ts';
+import { discardEmpty, NO_SEAMS, planFor, readyPlace, swapBase, targetOf } from './target.ts';
 import type { Parts } from './target-parts.ts';
 
 export function openInstanceTarget(
@@ -50,7 +49,7 @@ async function open(
     request.run,
   );
   const all = databases.map((contents, index): Parts => {
-    const { run, onConflict, sourceMajor, privileges, force } = request;
+    const { run, onConflict, sourceMajor, privileges, force, begin } = request;
     return {
       ...means,
       access: { ...server, database: contents.database },
@@ -60,6 +59,7 @@ async function open(
         sourceMajor,
         ...(privileges === undefined ? {} : { privileges }),
         ...(force === undefined ? {} : { force }),
+        ...(begin === undefined ? {} : { begin: (program) => begin(contents, program) }),
         contents,
         scratchDatabase: numberedDatabaseName(request.scratchDatabase, index),
         previousDatabase: names[index] ?? '',
@@ -113,7 +113,7 @@ async function plan(whole: Whole): Promise<InstancePlan> {
   const plans = [];
   for (const parts of whole.all) {
     const found = await gatherFacts(whole.held, parts.access.database, parts.request);
-    plans.push(planOf({ ...planBase(parts), rolesToMake, facts: found }));
+    plans.push(await planFor(parts, found, rolesToMake));
   }
   const found = instancePlanOf({ ...facts, ...(await tryRoles(whole, facts)) }, plans, whole.request.contents);
   const kept = found.alreadyRestored ? [] : await keptNotes(whole.held.session);

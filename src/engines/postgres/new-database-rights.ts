@@ -19,13 +19,14 @@ import type { Parts } from './target-parts.ts';
 import { wantedPublicSchema } from './wanted.ts';
 
 export async function newDatabaseRefusals(
-  { request, held }: Parts,
+  { access, request, held }: Parts,
   entries: readonly TocEntry[],
   archive: DumpObjects,
   target: Pick<TargetFacts, 'owner' | 'missingRoles'>,
+  rolesToMake: ReadonlySet<string>,
 ): Promise<readonly Failure[]> {
-  // Of these the rules for the database itself have spoken already.
-  const asked = new Set([target.owner.name, DATABASE_OWNER, ...target.missingRoles]);
+  // Of these the rules for the database itself have spoken already; and a role that we make is ours.
+  const asked = new Set([target.owner.name, DATABASE_OWNER, ...target.missingRoles, ...rolesToMake]);
   const all = dumpNeeds(entries, archive, { withPrivileges: request.privileges !== 'Skip', done: 'restored' });
   const preserved = request.owner === undefined;
   const owners = preserved ? [...all.owners].filter(([name]) => !asked.has(name)) : [];
@@ -38,7 +39,7 @@ export async function newDatabaseRefusals(
   return [
     ...rolesMissing(needs, facts),
     ...rolesNotOurs(needs, facts),
-    ...onlySuperusers(needs, facts),
+    ...onlySuperusers(needs, facts, { database: access.database, isThere: false }),
     ...grantedByOthers(needs, facts),
     ...(await shutOut(held.session, guests)),
     ...(request.owner === undefined ? [] : await giversOf(held.session, request.owner, needs.givers)),

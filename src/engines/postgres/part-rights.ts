@@ -38,7 +38,7 @@ export async function partRefusals(
       : [
           ...rolesNotOurs(needs, facts),
           ...mayNotCreate(needs, facts, access.database),
-          ...onlySuperusers(needs, facts),
+          ...onlySuperusers(needs, facts, { database: access.database, isThere: true }),
           ...grantedByOthers(needs, facts),
         ]),
   ];

@@ -106,16 +106,20 @@ async function withKept({ held, access }: Parts, plan: TargetPlan): Promise<Targ
   return kept.length === 0 ? plan : { ...plan, notes: [...(plan.notes ?? []), ...kept] };
 }
 
-/** Of what is in the archive, and whom it needs, its table of contents tells. */
-async function planFor(parts: Parts, facts: TargetFacts): Promise<TargetPlan> {
-  const input = { ...planBase(parts), facts };
+/** Of what is in the archive, and whom it needs, its table of contents tells. `rolesToMake`: before it is loaded. */
+export async function planFor(
+  parts: Parts,
+  facts: TargetFacts,
+  rolesToMake: ReadonlySet<string> = new Set(),
+): Promise<TargetPlan> {
+  const input = { ...planBase(parts), rolesToMake, facts };
   const inPlace = isInPlace(parts.request, facts.live?.objects ?? 0);
   const plan = inPlace ? planInPlaceOf(input) : planOf(input);
   // After the load nobody asks any more.
   if (plan.alreadyRestored || parts.request.begin === undefined) return plan;
   // Without the rights what is there cannot be told.
   if (inPlace && plan.refusals.length > 0) return plan;
-  const { refusals, notes } = inPlace ? await planInPlace(parts) : await planNew(parts, facts);
+  const { refusals, notes } = inPlace ? await planInPlace(parts) : await planNew(parts, facts, rolesToMake);
   return { ...plan, refusals: [...plan.refusals, ...refusals], ...(notes.length === 0 ? {} : { notes }) };
 }
 
