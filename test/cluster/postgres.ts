@@ -7,6 +7,7 @@ import pg from 'pg';
 import { run } from './command.ts';
 import { ensureDebianPackages } from './debian.ts';
 import { freePorts } from './ports.ts';
+import { scramVerifier } from './scram.ts';
 import { memoryDir } from './temp-dir.ts';
 import { lastLinesOf, startTied } from './tied-process.ts';
 import { waitFor } from './wait.ts';
@@ -73,6 +74,7 @@ export async function startPostgres(
   await appendFile(join(data, 'pg_hba.conf'), 'host all all 0.0.0.0/0 scram-sha-256\n');
 
   const log = join(dir, 'postgres.log');
+  const login = { host, port, user: 'postgres', database: 'postgres', password };
   const begin = async () => {
     const begun = startTied(join(bin, 'postgres'), ['-D', data], {
       log,
@@ -81,14 +83,19 @@ export async function startPostgres(
       deathSignal: 'QUIT',
       ...(account !== undefined && { user: account }),
     });
-    await waitFor(() => answers({ host, port, user: 'postgres', database: 'postgres', password }), {
+    await waitFor(() => answers(login), {
       timeoutMs: 60_000,
       hopeless: () => !begun.running(),
       otherwise: () => `PostgreSQL did not become ready:\n${lastLinesOf(log)}\nNext: read ${log}`,
+    }).catch(async (error: unknown) => {
+      await begun.stop('SIGQUIT');
+      throw error;
     });
     return begun;
   };
   let server = await begin();
+  // Not by initdb, which before 14 cuts it off after 99 characters.
+  await ask(login, `ALTER ROLE postgres PASSWORD '${scramVerifier(password)}'`);
   if (options.standby === true) {
     // What initdb wrote cannot be read by a standby; what a server wrote can.
     await server.stop('SIGINT');
@@ -110,14 +117,19 @@ export async function startPostgres(
 }
 
 /** Whether it lets us in. Not every server comes with pg_isready. */
-export async function answers(config: pg.ClientConfig): Promise<boolean> {
+export function answers(config: pg.ClientConfig): Promise<boolean> {
+  return ask(config).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function ask(config: pg.ClientConfig, sql = ''): Promise<void> {
   const client = new pg.Client(config);
   client.on('error', () => undefined);
   try {
     await client.connect();
-    return true;
-  } catch {
-    return false;
+    await client.query(sql);
   } finally {
     await client.end().catch(() => undefined);
   }

@@ -14,6 +14,7 @@ import type { Contents, DatabaseContents, DatabaseProperties } from '../../src/a
 import type { EngineContext, Login, Target, TargetRequest } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
 import { type LocalPostgres, localPostgres } from '../cluster/postgres.ts';
+import { scramVerifier } from '../cluster/scram.ts';
 import { type Fingerprint, fingerprint } from './postgres-fingerprint.ts';
 
 export const PASSWORD = 'pa:ss\\w0rd ☂';
@@ -71,7 +72,7 @@ export async function postgresWorld(
     sql,
     client,
     role: async (name, options = '') => {
-      const [id, secret] = [pg.escapeIdentifier(name), pg.escapeLiteral(PASSWORD)];
+      const [id, secret] = [pg.escapeIdentifier(name), pg.escapeLiteral(scramVerifier(PASSWORD))];
       await sql('postgres', `CREATE ROLE ${id} LOGIN PASSWORD ${secret} ${options}`);
       return { username: name, password: PASSWORD };
     },

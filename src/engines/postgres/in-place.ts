@@ -47,7 +47,9 @@ export async function planNew(
   if (head === undefined)
     return {
       refusals: [],
-      notes: [`Who owns what in "${parts.access.database}" cannot be told: the format of the archive is not known here`],
+      notes: [
+        `Who owns what in "${parts.access.database}" cannot be told: the format of the archive is not known here`,
+      ],
     };
   const archive = objectsIn(head);
   if (parts.request.selection === undefined) {

@@ -128,7 +128,7 @@ async function settle({ held, request }: Parts, owner: string | null): Promise<v
   await settlePublicSchema(inside, owner);
 }
 
-export const planBase = ({ access, request }: Parts) => ({
+const planBase = ({ access, request }: Parts) => ({
   database: access.database,
   maintenanceDatabase: access.maintenanceDatabase,
   request,
