@@ -12,7 +12,7 @@ export { cacheRoot } from './cache-root.ts';
 export type Ingredients = Readonly<Record<string, string | Uint8Array>>;
 
 export interface Artefact {
-  kind: 'programs' | 'images' | 'downloads';
+  kind: 'programs' | 'images' | 'downloads' | 'data';
   name: string;
   /** From `keyOf`, over everything that would make the result another one. */
   key: string;

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { appendFile, chmod, chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
+import { cached, keyOf } from './cache.ts';
 import { run } from './command.ts';
 import { ensureDebianPackages } from './debian.ts';
 import { freePorts } from './ports.ts';
@@ -61,7 +62,7 @@ export async function startPostgres(
   const dir = await memoryDir('postgres');
   const account = await accountFor(dir);
   const data = join(dir, 'data');
-  await initialise(bin, data, account, password);
+  await initialise({ bin, dir, account });
   const [port] = (await freePorts(1, host)) as [number];
   const text = settingsText({
     ...settings,
@@ -74,8 +75,8 @@ export async function startPostgres(
   await appendFile(join(data, 'pg_hba.conf'), 'host all all 0.0.0.0/0 scram-sha-256\n');
 
   const log = join(dir, 'postgres.log');
-  const login = { host, port, user: 'postgres', database: 'postgres', password };
-  const begin = async () => {
+  const superuser = { host, port, user: 'postgres', database: 'postgres' };
+  const begin = async (login: { password: string }) => {
     const begun = startTied(join(bin, 'postgres'), ['-D', data], {
       log,
       cwd: dir,
@@ -83,7 +84,7 @@ export async function startPostgres(
       deathSignal: 'QUIT',
       ...(account !== undefined && { user: account }),
     });
-    await waitFor(() => answers(login), {
+    await waitFor(() => answers({ ...superuser, ...login }), {
       timeoutMs: 60_000,
       hopeless: () => !begun.running(),
       otherwise: () => `PostgreSQL did not become ready:\n${lastLinesOf(log)}\nNext: read ${log}`,
@@ -93,14 +94,14 @@ export async function startPostgres(
     });
     return begun;
   };
-  let server = await begin();
-  // Not by initdb, which before 14 cuts it off after 99 characters.
-  await ask(login, `ALTER ROLE postgres PASSWORD '${scramVerifier(password)}'`);
+  const first = { password: FIRST_PASSWORD };
+  let server = await begin(first);
+  await ask({ ...superuser, ...first }, `ALTER ROLE postgres PASSWORD '${scramVerifier(password)}'`);
   if (options.standby === true) {
     // What initdb wrote cannot be read by a standby; what a server wrote can.
     await server.stop('SIGINT');
     await appendFile(join(data, 'standby.signal'), '');
-    server = await begin();
+    server = await begin({ password });
   }
   return {
     host,
@@ -180,16 +181,42 @@ async function accountFor(dir: string): Promise<string | undefined> {
   return account;
 }
 
-async function initialise(bin: string, data: string, account: string | undefined, password: string): Promise<void> {
-  // Readable for the account that runs initdb: the folder around it lets nobody else in, and it goes at once.
-  const passwordFile = `${data}.password`;
-  await writeFile(passwordFile, `${password}\n`, { mode: 0o644 });
-  const flags = ['--pgdata', data, '--username', 'postgres', '--encoding', 'UTF8', '--locale', 'C.UTF-8'];
-  const safety = ['--no-sync', '--auth', 'scram-sha-256', '--pwfile', passwordFile];
-  const command = [join(bin, 'initdb'), ...flags, ...safety];
+/** Of the superuser until the server runs. */
+const FIRST_PASSWORD = 'first';
+
+const FLAGS = [
+  ...['--username', 'postgres', '--encoding', 'UTF8', '--locale', 'C.UTF-8'],
+  ...['--no-sync', '--auth', 'scram-sha-256'],
+];
+
+/** Makes folder `data` inside `dir`. initdb takes most of a second of a processor, and its work is the same each time. */
+async function initialise({ bin, dir, account }: Initial): Promise<void> {
+  // Of one major version there may be several on a machine: "initdb (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)".
+  const version = (await run(join(bin, 'initdb'), ['--version'])).trim().split(/[^\w.]+/).filter(Boolean).slice(2).join('-');
+  const made = await cached({
+    ...{ kind: 'data', name: `postgres-${version}`, extension: '.tar' },
+    key: keyOf({ flags: FLAGS.join(' '), FIRST_PASSWORD }),
+    build: (target) => initdb({ bin, dir, account }, target),
+  });
+  await run('tar', ['-xf', made, '-C', dir]);
+}
+
+interface Initial {
+  readonly bin: string;
+  readonly dir: string;
+  readonly account: string | undefined;
+}
+
+async function initdb({ bin, dir, account }: Initial, target: string): Promise<void> {
+  // Readable for the account that runs initdb: the folder around it lets nobody else in.
+  const passwordFile = join(dir, 'password');
+  await writeFile(passwordFile, `${FIRST_PASSWORD}\n`, { mode: 0o644 });
+  const data = join(dir, 'data');
+  const command = [join(bin, 'initdb'), '--pgdata', data, '--pwfile', passwordFile, ...FLAGS];
   const asAccount =
     account === undefined ? [] : ['setpriv', '--reuid', account, '--regid', account, '--init-groups', '--'];
   const [program, ...args] = [...asAccount, ...command] as [string, ...string[]];
   await run(program, args, { cwd: '/' });
-  await rm(passwordFile);
+  await run('tar', ['-cf', target, '-C', dir, 'data']);
+  await rm(data, { recursive: true });
 }
