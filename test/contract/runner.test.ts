@@ -65,9 +65,19 @@ async function sql<Row = Record<string, unknown>>(database: string, text: string
   }
 }
 
+/** Of each size one to copy: noise takes seconds to make. */
+const originals = new Map<number, Promise<string>>();
+
 /** A database of the app's own, with text that compresses and bytes that do not. */
 async function newDatabase(megabytes = 2): Promise<string> {
+  const original = originals.get(megabytes) ?? newOriginal(`original_${megabytes}`, megabytes);
+  originals.set(megabytes, original);
   const name = `app_${databases++}`;
+  await sql('postgres', `CREATE DATABASE ${name} OWNER app TEMPLATE ${await original}`);
+  return name;
+}
+
+async function newOriginal(name: string, megabytes: number): Promise<string> {
   await sql('postgres', `CREATE DATABASE ${name} OWNER app`);
   await sql(
     name,
@@ -833,6 +843,7 @@ describe('a restore', () => {
   test('ended by SIGTERM while it loads drops its scratch database and leaves the live one', async () => {
     const database = await newDatabase(60);
     const { task, result } = await backedUp(database, { compressionLevel: 1 });
+    await sql(database, 'TRUNCATE noise');
     const live = await contentOf(database);
     const running = await startRunner(loadTask(restoreTask(task, result.manifestDigest)), { secrets: secrets() });
     await until(async () => (await childrenNamed(running.child.pid ?? 0, 'pg_restore')).length > 0);
@@ -847,6 +858,7 @@ describe('a restore', () => {
   test('whose pg_restore is killed fails, and the live database is as it was', async () => {
     const database = await newDatabase(60);
     const { task, result } = await backedUp(database, { compressionLevel: 1 });
+    await sql(database, 'TRUNCATE noise');
     const live = await contentOf(database);
     const running = await startRunner(loadTask(restoreTask(task, result.manifestDigest)), { secrets: secrets() });
     let pid: number | undefined;
