@@ -192,7 +192,12 @@ const FLAGS = [
 /** Makes folder `data` inside `dir`. initdb takes most of a second of a processor, and its work is the same each time. */
 async function initialise({ bin, dir, account }: Initial): Promise<void> {
   // Of one major version there may be several on a machine: "initdb (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)".
-  const version = (await run(join(bin, 'initdb'), ['--version'])).trim().split(/[^\w.]+/).filter(Boolean).slice(2).join('-');
+  const version = (await run(join(bin, 'initdb'), ['--version']))
+    .trim()
+    .split(/[^\w.]+/)
+    .filter(Boolean)
+    .slice(2)
+    .join('-');
   const made = await cached({
     ...{ kind: 'data', name: `postgres-${version}`, extension: '.tar' },
     key: keyOf({ flags: FLAGS.join(' '), FIRST_PASSWORD }),

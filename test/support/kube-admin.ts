@@ -7,7 +7,7 @@ import { collectionPath, objectPath } from '../../src/kube/paths.ts';
 // A connection that nobody uses keeps no process alive, so nobody closes them.
 const opened = new Map<string, Promise<Http>>();
 
-function admin(kubeconfig: string): Promise<Http> {
+export function admin(kubeconfig: string): Promise<Http> {
   let http = opened.get(kubeconfig);
   if (http === undefined) {
     http = personalCredentials({ file: kubeconfig }, {}).then((credentials) => new Http(credentials));
