@@ -118,6 +118,15 @@ test('without the rights of who owns something in one of them it is refused by n
   for (const name of NAMES) expect(await world.print(name)).toEqual(before.get(name));
 });
 
+test('what that restore keeps is told to the next one', async () => {
+  await using target = await open(archives);
+  expect((await target.plan()).notes).toContainEqual(
+    expect.stringMatching(
+      /^earlier restores keep "east_before_\w+" \(\d+ kB, of Restore shop\/restore-\w+\): each goes when/,
+    ),
+  );
+});
+
 test('what only a superuser may make is refused with the database that it is in, and is none to a superuser', async () => {
   await world.sql('postgres', 'CREATE DATABASE mighty OWNER app');
   await world.sql('mighty', 'CREATE EXTENSION file_fdw');

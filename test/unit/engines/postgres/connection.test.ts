@@ -286,4 +286,12 @@ describe('a statement that failed', () => {
   ])('by %s is no fault of the network', (_, caught, reason) => {
     expect(fault(caught)).toMatchObject({ reason, outlook: 'final' });
   });
+
+  test('by a full disk says how to make room, and no other does', () => {
+    expect(fault(aFault('53100'))).toMatchObject({
+      reason: 'SwapFailed',
+      hint: expect.stringMatching(/^make room on the disk of the database server/),
+    });
+    expect(fault(aFault('53200')).hint).toBeUndefined();
+  });
 });
