@@ -79,7 +79,8 @@ test('instance.yaml backs up every database of the server, with its roles', asyn
     ['host: postgres.shop.svc', `host: ${POSTGRES_HOST}`],
     ['name: backups', 'name: store'],
   ]);
-  await runNow(scene, 'server');
+  // It waits for whatever another file does on this server, and takes all that others left there.
+  await runNow(scene, 'server', 240);
   const { keys } = await contentOf(scene);
   expect(keys.filter((key) => key.includes('globals.sql'))).toHaveLength(1);
 });

@@ -5,7 +5,7 @@ import { postgres, SUPERUSER_SECRET, secret } from '../../demo/objects.ts';
 import type { Backup } from '../../src/api/backup.ts';
 import { restore, startBackup } from '../support/e2e-runs.ts';
 import { aScene, type Scene } from '../support/e2e-scene.ts';
-import { untilComplete } from '../support/e2e-wait.ts';
+import { eventually, untilComplete } from '../support/e2e-wait.ts';
 import { theWorld } from '../support/e2e-world.ts';
 import { type Fingerprint, fingerprint } from '../support/postgres-fingerprint.ts';
 
@@ -25,6 +25,13 @@ describe('a whole server', () => {
     await scene.kubectl.rolledOut('postgres');
     const service = await scene.kubectl.get<{ spec: { clusterIP: string } }>('service', 'postgres');
     host = service?.spec.clusterIP ?? '';
+    // Its pod is ready; whether its address leads there already is another matter.
+    await eventually('the server answers', () =>
+      sql('postgres', 'SELECT 1').then(
+        () => true,
+        () => false,
+      ),
+    );
     await sql(
       'postgres',
       `CREATE ROLE app LOGIN PASSWORD 'app''s own' CONNECTION LIMIT 9`,

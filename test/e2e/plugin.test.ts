@@ -33,7 +33,7 @@ afterAll(async () => {
 function aSchedule(name: string, store: string): object {
   const credentials = { secretRef: { name: 'database-login' } };
   const source = { postgresql: { host: POSTGRES_HOST, database: scene.database, credentials } };
-  const spec = { source, storeRef: { name: store }, startDeadline: store === 'store' ? '10m' : '5s' };
+  const spec = { source, storeRef: { name: store }, startDeadline: store === 'store' ? '10m' : '20s' };
   return {
     apiVersion: API_VERSION,
     kind: 'BackupSchedule',

@@ -8,10 +8,19 @@ import { API_VERSION } from '../../src/api/meta.ts';
 import type { Restore, RestoreSpec } from '../../src/api/restore.ts';
 import { plugin } from '../support/cli-world.ts';
 import { runNow } from '../support/e2e-examples.ts';
-import { processesOf, signal } from '../support/e2e-processes.ts';
-import { identitySecret, podOf, printOf, scaleLeases, startRestore, theApp, untilAppHas } from '../support/e2e-runs.ts';
+import { signal } from '../support/e2e-processes.ts';
+import {
+  haltWhileLoading,
+  identitySecret,
+  loadersIn,
+  printOf,
+  scaleLeases,
+  startRestore,
+  theApp,
+  untilAppHas,
+} from '../support/e2e-runs.ts';
 import { aScene, quoted, REPLICAS, type Scene } from '../support/e2e-scene.ts';
-import { eventually, until, untilComplete, untilFailed } from '../support/e2e-wait.ts';
+import { eventually, untilComplete, untilFailed } from '../support/e2e-wait.ts';
 import { openSession, POSTGRES_HOST, sql, theWorld } from '../support/e2e-world.ts';
 import type { Fingerprint } from '../support/postgres-fingerprint.ts';
 import { namesIn, type Relation, seen } from '../support/postgres-parts.ts';
@@ -128,21 +137,10 @@ test('a check that fails leaves the live database alone, the app up, and with ke
 
 test('somebody scales the app up while it is restored: it goes back to zero, that is said with who it was, and their count is the one it returns to', async () => {
   await start('contested', LATEST);
-  const loading = await until<Restore>(
-    scene.kubectl,
-    'restore',
-    'contested',
-    ({ status }) => status?.phase === 'Loading',
-  );
-  const pod = await podOf(scene, loading.status?.jobName ?? '');
-  const loaders = () => processesOf(pod.metadata.uid).filter(({ argv }) => argv[0]?.endsWith('pg_restore'));
-  await eventually('pg_restore is at work', async () => {
-    signal(loaders(), 'SIGSTOP');
-    return loaders().length > 0;
-  });
+  const pod = await haltWhileLoading(scene, 'contested');
   await scene.kubectl.call(['scale', 'deployment/app', '--replicas=2']);
   await eventually('the app is at zero again', async () => (await theApp(scene)).spec.replicas === 0);
-  signal(loaders(), 'SIGCONT');
+  signal(loadersIn(pod), 'SIGCONT');
 
   await complete('contested');
   await untilAppHas(scene, 2);

@@ -5,14 +5,12 @@
 import { afterAll, expect, test } from '@jest/globals';
 import type { Backup } from '../../src/api/backup.ts';
 import { ANNOTATIONS } from '../../src/api/names.ts';
-import type { Restore } from '../../src/api/restore.ts';
 import type { CommandFailed } from '../cluster/command.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
-import { processesOf, signal } from '../support/e2e-processes.ts';
 import { helm, installRelease, previousChart, RELEASE } from '../support/e2e-release.ts';
 import {
   backUp,
-  podOf,
+  haltWhileLoading,
   printOf,
   restore,
   scaleLeases,
@@ -21,7 +19,7 @@ import {
   untilAppHas,
 } from '../support/e2e-runs.ts';
 import { aKey, aScene, aStore, contentOf, REPLICAS, type Scene } from '../support/e2e-scene.ts';
-import { eventually, until } from '../support/e2e-wait.ts';
+import { eventually } from '../support/e2e-wait.ts';
 import { kubectlIn, OPERATOR_NAMESPACE, sql, theWorld } from '../support/e2e-world.ts';
 
 const KINDS = ['backupkeys', 'backups', 'backupschedules', 'backupstores', 'restores'].map(
@@ -65,13 +63,7 @@ afterAll(async () => {
 /** The app is at zero, and the runner stays where it is. */
 async function haltHalfWay(scene: Scene, name: string): Promise<void> {
   await startRestore(scene, name, 'first');
-  const loading = await until<Restore>(scene.kubectl, 'restore', name, ({ status }) => status?.phase === 'Loading');
-  const pod = await podOf(scene, loading.status?.jobName ?? '');
-  await eventually('pg_restore is at work', async () => {
-    const loaders = processesOf(pod.metadata.uid).filter(({ argv }) => argv[0]?.endsWith('pg_restore'));
-    signal(loaders, 'SIGSTOP');
-    return loaders.length > 0;
-  });
+  await haltWhileLoading(scene, name);
   expect((await theApp(scene)).spec.replicas).toBe(0);
 }
 

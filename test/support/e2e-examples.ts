@@ -35,12 +35,13 @@ export const theBucket = (scene: Scene): Replacements => [
 export const theKey = (scene: Scene): Replacements => [['age1CHANGE-ME', scene.recipient]];
 
 /** One run now, rather than to wait for the night; until it has ended well. */
-export async function runNow(scene: Scene, schedule: string): Promise<BackupSchedule> {
+export async function runNow(scene: Scene, schedule: string, seconds?: number): Promise<BackupSchedule> {
   await scene.kubectl.call(['patch', 'backupschedule', schedule, '--type=merge', '-p', '{"spec":{"trigger":"now"}}']);
   return until<BackupSchedule>(
     scene.kubectl,
     'backupschedule',
     schedule,
     ({ status }) => status?.lastTrigger === 'now' && status.lastSuccessfulTime !== undefined,
+    seconds === undefined ? {} : { seconds },
   );
 }

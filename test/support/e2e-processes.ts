@@ -63,6 +63,10 @@ export function signal(processes: readonly Process[], name: NodeJS.Signals): voi
   }
 }
 
+export function isHalted({ pid }: Process): boolean {
+  return /^State:\s+T/m.test(read(`/proc/${pid}/status`));
+}
+
 export function isAlive({ pid }: Process): boolean {
   return /^State:\s+[^ZX]/m.test(read(`/proc/${pid}/status`));
 }

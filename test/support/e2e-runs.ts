@@ -4,8 +4,10 @@ import { secret } from '../../demo/objects.ts';
 import type { Backup, BackupSpec } from '../../src/api/backup.ts';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { Restore, RestoreSpec } from '../../src/api/restore.ts';
+import { waitFor } from '../cluster/wait.ts';
+import { isHalted, type Process, processesOf, signal } from './e2e-processes.ts';
 import type { Scene } from './e2e-scene.ts';
-import { until, untilComplete } from './e2e-wait.ts';
+import { eventually, until, untilComplete } from './e2e-wait.ts';
 import { connectionTo, POSTGRES_HOST, sql } from './e2e-world.ts';
 import { type Fingerprint, fingerprint } from './postgres-fingerprint.ts';
 
@@ -108,10 +110,32 @@ interface Pod {
   readonly metadata: { readonly name: string; readonly uid: string };
 }
 
-/** The runner's pod of the Job that a Backup or a Restore is at. */
+/** The runner's pod of the Job that a Backup or a Restore is at, once there is one: the Job is made first. */
 export async function podOf(scene: Scene, job: string): Promise<Pod> {
-  const [pod] = await scene.kubectl.list<Pod>('pod', `batch.kubernetes.io/job-name=${job}`);
-  if (pod === undefined) throw new Error(`job ${job} has no pod`);
+  let pod: Pod | undefined;
+  await eventually(`job ${job} has a pod`, async () => {
+    [pod] = await scene.kubectl.list<Pod>('pod', `batch.kubernetes.io/job-name=${job}`);
+    return pod !== undefined;
+  });
+  return pod as unknown as Pod;
+}
+
+const isLoader = ({ argv }: Process) => argv[0]?.endsWith('pg_restore') === true;
+
+export const loadersIn = (pod: Pod) => processesOf(pod.metadata.uid).filter(isLoader);
+
+/** Half-way through its load, where a restore then stays. There are several programs one after the other, and some are short. */
+export async function haltWhileLoading(scene: Scene, name: string): Promise<Pod> {
+  const { status } = await until<Restore>(scene.kubectl, 'restore', name, (found) => found.status?.phase === 'Loading');
+  const pod = await podOf(scene, status?.jobName ?? '');
+  await waitFor(
+    () => {
+      const loaders = loadersIn(pod);
+      signal(loaders, 'SIGSTOP');
+      return Promise.resolve(loaders.some(isHalted));
+    },
+    { timeoutMs: 60_000, everyMs: 50, otherwise: () => 'pg_restore is not at work' },
+  );
   return pod;
 }
 

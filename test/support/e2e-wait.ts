@@ -60,11 +60,19 @@ async function* watch<T>(kubectl: Kubectl, resource: string, name: string, signa
   }
 }
 
+/** What else of the namespace tells why something does not come: the whole cluster is gone when a person reads it. */
+const AROUND = [
+  ['get', 'pods', '-o', 'wide'],
+  ['get', 'events', '--sort-by=.lastTimestamp', '--field-selector=involvedObject.kind=Pod'],
+] as const;
+
 async function explain(kubectl: Kubectl, resource: string, object: unknown): Promise<string> {
   if (object === undefined) return `there is no ${resource} of that name in ${kubectl.namespace}`;
   const run = object as Run;
   const facts = await factsOf(kubectl, resource, run).catch(String);
-  return `${resource} ${run.metadata.name} is ${JSON.stringify(run.status ?? {}, undefined, 2)}\n${facts}`;
+  const around = await Promise.all(AROUND.map((args) => kubectl.call(args).catch(String)));
+  const status = JSON.stringify(run.status ?? {}, undefined, 2);
+  return [`${resource} ${run.metadata.name} is ${status}`, facts, ...around].join('\n');
 }
 
 const isComplete = (run: Run) => isTrue(run.status?.conditions, 'Complete');
