@@ -25,7 +25,7 @@ import { openSession, POSTGRES_HOST, sql, theWorld } from '../support/e2e-world.
 import type { Fingerprint } from '../support/postgres-fingerprint.ts';
 import { namesIn, type Relation, seen } from '../support/postgres-parts.ts';
 
-const ROWS = 20_000;
+const ROWS = 60_000;
 const LATEST: RestoreSpec['from'] = { latest: { scheduleRef: { name: 'nightly' } } };
 
 let scene: Scene;

@@ -134,7 +134,7 @@ export async function haltWhileLoading(scene: Scene, name: string): Promise<Pod>
       signal(loaders, 'SIGSTOP');
       return Promise.resolve(loaders.some(isHalted));
     },
-    { timeoutMs: 60_000, everyMs: 50, otherwise: () => 'pg_restore is not at work' },
+    { timeoutMs: 60_000, everyMs: 20, otherwise: () => 'pg_restore is not at work' },
   );
   return pod;
 }
