@@ -56,13 +56,8 @@ afterAll(async () => {
 });
 
 async function describedRole(name: string): Promise<InstanceContents['roles'][number] | undefined> {
-  await using source = await postgres.openInstanceSource(server(), world.superuser, world.context);
+  await using source = await postgres.openInstanceSource(world.serverAccess, world.superuser, world.context);
   return (await source.describe()).roles.find((role) => role.name === name);
-}
-
-function server() {
-  const { database: _, ...rest } = world.access('');
-  return rest;
 }
 
 function open(of: ReadonlyMap<string, Archive>, login = restorer): Promise<InstanceTarget> {
@@ -82,7 +77,7 @@ function open(of: ReadonlyMap<string, Archive>, login = restorer): Promise<Insta
     begin: async ({ database }: { database: string }, program: Parameters<ReturnType<typeof beginOf>>[0]) =>
       await beginOf(of.get(database)!.bytes)(program),
   };
-  return postgres.openInstanceTarget(server(), login, request, world.context);
+  return postgres.openInstanceTarget(world.serverAccess, login, request, world.context);
 }
 
 async function load(target: InstanceTarget): Promise<void> {

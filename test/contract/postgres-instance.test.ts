@@ -30,8 +30,7 @@ const NAMES = ['one', 'two'];
 
 beforeAll(async () => {
   world = await postgresWorld();
-  const { database: _, ...server } = world.access('');
-  access = server;
+  access = world.serverAccess;
   const databases: DatabaseContents[] = [];
   old = [];
   for (const name of NAMES) {

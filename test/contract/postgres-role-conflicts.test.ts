@@ -37,13 +37,8 @@ const LIMIT = `SELECT rolconnlimit FROM pg_roles WHERE rolname = 'it''s me'`;
 
 let archived: ServerFacts;
 
-const serverOf = (world: PostgresWorld) => {
-  const { database: _, ...server } = world.access('');
-  return server;
-};
-
 async function rolesOf(world: PostgresWorld): Promise<ServerFacts> {
-  await using source = await postgres.openInstanceSource(serverOf(world), world.superuser, world.context);
+  await using source = await postgres.openInstanceSource(world.serverAccess, world.superuser, world.context);
   const { roles, memberships, tablespaces } = await source.describe();
   return { roles, memberships, tablespaces };
 }
@@ -81,7 +76,7 @@ const open = async (
   how?: InstanceRequest['rolesOnConflict'],
   login = world.superuser,
 ): Promise<InstanceTarget> =>
-  postgres.openInstanceTarget(serverOf(world), login, await requestOf(world, how), world.context);
+  postgres.openInstanceTarget(world.serverAccess, login, await requestOf(world, how), world.context);
 
 async function load(target: InstanceTarget): Promise<void> {
   await target.makeRoles();
@@ -252,7 +247,7 @@ describe('memberships that several gave', () => {
     };
     const request = await requestOf(world, 'Replace');
     const seams = { ...NO_SEAMS, before };
-    await using target = await openInstanceTarget(serverOf(world), world.superuser, request, world.context, seams);
+    await using target = await openInstanceTarget(world.serverAccess, world.superuser, request, world.context, seams);
     expect((await target.plan()).refusals).toEqual([]);
     await load(target);
     await world.sql('shop', 'CREATE TABLE still ()');

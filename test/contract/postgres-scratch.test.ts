@@ -88,8 +88,13 @@ test('of a whole server every one goes that has the UID in its name, and no othe
   const stays = [numberedDatabaseName(theirs, 0), theirs, `${scratchDatabase}_kept`, `a_${scratchDatabase}`];
   for (const name of [...ours, ...stays]) await world.sql('postgres', `CREATE DATABASE "${name}"`);
   try {
-    const { database: _, ...server } = world.access('postgres');
-    const task = { command: 'cleanup', run, database: server, scratchDatabase, previousDatabase: 'unused' } as const;
+    const task = {
+      command: 'cleanup',
+      run,
+      database: world.serverAccess,
+      scratchDatabase,
+      previousDatabase: 'unused',
+    } as const;
     const kept = { ...task, dropPrevious: false, keepScratch: true };
     await postgres.cleanUp(kept, world.superuser, world.context);
     expect(await world.databases()).toEqual(expect.arrayContaining([...ours, ...stays]));

@@ -388,11 +388,6 @@ describe('a runner that is killed', () => {
 });
 
 describe('a whole server', () => {
-  const server = (): ServerAccess => {
-    const { database: _, ...access } = world.access('');
-    return access;
-  };
-
   /** Databases that say `old`, replaced in one restore by what {@link expectMade} knows; the last one is new altogether. */
   async function replacedAll(names: readonly string[], fresh?: string): Promise<RestoreIdentity> {
     for (const name of names) await scene.aDatabase(name);
@@ -413,7 +408,7 @@ describe('a whole server', () => {
     };
     const request = { run, onConflict: 'Replace', scratchDatabase: scratchDatabaseName(run), contents } as const;
     const whole = { ...request, sourceMajor: archive.major };
-    await using target = await postgres.openInstanceTarget(server(), world.superuser, whole, world.context);
+    await using target = await postgres.openInstanceTarget(world.serverAccess, world.superuser, whole, world.context);
     for (const [index, { database, properties }] of target.databases.entries()) {
       await target.database(database).createScratch(properties);
       const scratch = numberedDatabaseName(request.scratchDatabase, index);
@@ -425,7 +420,8 @@ describe('a whole server', () => {
     return run;
   }
 
-  const openAll = (request: UndoRequest) => postgres.openUndo(server(), world.superuser, request, world.context);
+  const openAll = (request: UndoRequest) =>
+    postgres.openUndo(world.serverAccess, world.superuser, request, world.context);
 
   const made = new Map<string, Fingerprint>();
 
@@ -486,8 +482,8 @@ describe('a whole server', () => {
     async (_when, statement) => {
       const names = [`five_${statement}`, `six_${statement}`];
       const request = undoOf(await replacedAll(names));
-      const words = await scene.runChild({ access: server(), request, statement }).said;
-      const { restored: isLive } = await cleanUp(server(), request);
+      const words = await scene.runChild({ access: world.serverAccess, request, statement }).said;
+      const { restored: isLive } = await cleanUp(world.serverAccess, request);
       expect([isLive, words.includes('swapped')]).toEqual(statement === 15 ? [true, true] : [false, false]);
       expect(words.at(statement)).toMatch(statement === 14 ? /^COMMIT$/ : /ALTER DATABASE|swapped/);
       await (isLive ? expectOld : expectMade)(...names);

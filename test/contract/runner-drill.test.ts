@@ -168,9 +168,8 @@ describe('a drill', () => {
   });
 
   test('makes a database whose locale the image lacks with another one, and says so', async () => {
-    const { database: _, ...server } = throwaway.access('');
     await using ours = await postgres.openThrowaway(
-      { ...server, maintenanceDatabase: 'template1' },
+      { ...throwaway.serverAccess, maintenanceDatabase: 'template1' },
       throwaway.superuser,
       throwaway.context,
     );

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { postgres, SUPERUSER_SECRET, secret } from '../../demo/objects.ts';
 import type { Backup } from '../../src/api/backup.ts';
+import { answers } from '../cluster/postgres.ts';
 import { restore, startBackup } from '../support/e2e-runs.ts';
 import { aScene, type Scene } from '../support/e2e-scene.ts';
 import { eventually, untilComplete } from '../support/e2e-wait.ts';
@@ -26,12 +27,7 @@ describe('a whole server', () => {
     const service = await scene.kubectl.get<{ spec: { clusterIP: string } }>('service', 'postgres');
     host = service?.spec.clusterIP ?? '';
     // Its pod is ready; whether its address leads there already is another matter.
-    await eventually('the server answers', () =>
-      sql('postgres', 'SELECT 1').then(
-        () => true,
-        () => false,
-      ),
-    );
+    await eventually('the server answers', () => answers(config('postgres')));
     await sql(
       'postgres',
       `CREATE ROLE app LOGIN PASSWORD 'app''s own' CONNECTION LIMIT 9`,

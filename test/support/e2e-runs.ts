@@ -112,12 +112,12 @@ interface Pod {
 
 /** The runner's pod of the Job that a Backup or a Restore is at, once there is one: the Job is made first. */
 export async function podOf(scene: Scene, job: string): Promise<Pod> {
-  let pod: Pod | undefined;
+  let pods: readonly Pod[] = [];
   await eventually(`job ${job} has a pod`, async () => {
-    [pod] = await scene.kubectl.list<Pod>('pod', `batch.kubernetes.io/job-name=${job}`);
-    return pod !== undefined;
+    pods = await scene.kubectl.list<Pod>('pod', `batch.kubernetes.io/job-name=${job}`);
+    return pods.length > 0;
   });
-  return pod as unknown as Pod;
+  return pods[0] as Pod;
 }
 
 const isLoader = ({ argv }: Process) => argv[0]?.endsWith('pg_restore') === true;
@@ -129,10 +129,10 @@ export async function haltWhileLoading(scene: Scene, name: string): Promise<Pod>
   const { status } = await until<Restore>(scene.kubectl, 'restore', name, (found) => found.status?.phase === 'Loading');
   const pod = await podOf(scene, status?.jobName ?? '');
   await waitFor(
-    () => {
+    async () => {
       const loaders = loadersIn(pod);
       signal(loaders, 'SIGSTOP');
-      return Promise.resolve(loaders.some(isHalted));
+      return loaders.some(isHalted);
     },
     { timeoutMs: 60_000, everyMs: 20, otherwise: () => 'pg_restore is not at work' },
   );

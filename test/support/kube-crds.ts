@@ -5,11 +5,12 @@ import { parse } from 'yaml';
 import type { Backup } from '../../src/api/backup.ts';
 import type { BackupKey } from '../../src/api/backup-key.ts';
 import type { BackupStore } from '../../src/api/backup-store.ts';
-import { API_VERSION } from '../../src/api/meta.ts';
+import type { NewCrd } from '../../src/api/kubernetes.ts';
 import type { Restore } from '../../src/api/restore.ts';
+import { applyCrds } from '../../src/hooks/apply-crds.ts';
+import { CrdClient } from '../../src/kube/crds.ts';
 import { run } from '../cluster/command.ts';
 import { program } from '../cluster/programs.ts';
-import { waitFor } from '../cluster/wait.ts';
 import { admin, createObject, patchStatus } from './kube-admin.ts';
 
 const CRDS = join(import.meta.dirname, '..', '..', 'crds');
@@ -21,30 +22,10 @@ export async function kubectl(kubeconfig: string, args: readonly string[], input
 /** Installs them and makes the operator's namespace; returns when all of them are served. */
 export async function installKinds(kubeconfig: string): Promise<void> {
   const http = await admin(kubeconfig);
-  const names = readdirSync(CRDS).map((file) => APPLIED.exec(file)?.slice(1) as [string, string]);
-  await Promise.all(
-    names.map(([group, plural]) =>
-      http.json({
-        ...{ method: 'PATCH', path: `${DEFINITIONS}/${plural}.${group}`, query: { fieldManager: 'kubectl' } },
-        ...{ body: definitionIn(`${group}_${plural}.yaml`), contentType: 'application/apply-patch+yaml' },
-      }),
-    ),
-  );
+  const wanted = readdirSync(CRDS).map((file): NewCrd => parse(readFileSync(join(CRDS, file), 'utf8')));
+  await applyCrds({ crds: new CrdClient(http), wanted, say: () => undefined, within: 20_000, every: 100 });
   await http.json({ method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name: 'holdfast-system' } } });
-  for (const [, plural] of names) {
-    await waitFor(() => http.json({ method: 'GET', path: `/apis/${API_VERSION}/${plural}` }).then(() => true), {
-      timeoutMs: 20_000,
-      otherwise: () => `${plural} are not served`,
-    });
-  }
 }
-
-const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-
-/** `holdfast.dev_backups.yaml` holds `backups.holdfast.dev`. */
-const APPLIED = /^(.*)_(.*)\.yaml$/;
-
-const definitionIn = (file: string): object => parse(readFileSync(join(CRDS, file), 'utf8'));
 
 /** A store or a key as it is once it was tried and works, for tests whose subject is something else. */
 export async function createReady(

@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { previousDatabaseName, scratchDatabaseName } from '../../src/api/names.ts';
 import type { Selection } from '../../src/api/postgresql-selection.ts';
-import type { DatabaseAccess, RestoreIdentity } from '../../src/api/task.ts';
+import type { DatabaseAccess, RestoreIdentity, ServerAccess } from '../../src/api/task.ts';
 import type { Contents, DatabaseContents, DatabaseProperties } from '../../src/archive/contents.ts';
 import type { EngineContext, Login, Target, TargetRequest } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
@@ -29,6 +29,7 @@ export interface PostgresWorld extends AsyncDisposable {
   role(name: string, options?: string): Promise<Login>;
   databases(): Promise<readonly string[]>;
   client(database: string, login?: Login): pg.Client;
+  readonly serverAccess: ServerAccess;
   access(database: string): DatabaseAccess;
   print(database: string): Promise<Fingerprint>;
 }
@@ -65,6 +66,13 @@ export async function postgresWorld(
       await session.end();
     }
   };
+  const serverAccess: ServerAccess = {
+    engine: 'postgresql',
+    host: server.host,
+    port: server.port,
+    maintenanceDatabase: 'postgres',
+    credentials: { secret: 'db', usernameKey: 'username', passwordKey: 'password' },
+  };
   return {
     server,
     superuser,
@@ -78,14 +86,8 @@ export async function postgresWorld(
     },
     databases: async () =>
       (await sql('postgres', 'SELECT datname FROM pg_database ORDER BY 1')).map((row) => String(row['datname'])),
-    access: (database) => ({
-      engine: 'postgresql',
-      host: server.host,
-      port: server.port,
-      database,
-      maintenanceDatabase: 'postgres',
-      credentials: { secret: 'db', usernameKey: 'username', passwordKey: 'password' },
-    }),
+    serverAccess,
+    access: (database) => ({ ...serverAccess, database }),
     print: (database) => fingerprint(config(database)),
     [Symbol.asyncDispose]: async () => {
       await server.stop();

@@ -62,10 +62,8 @@ export async function instanceWorld(
     database: { username: world.superuser.username, password: world.superuser.password ?? '' },
     identity: { 'identity.txt': key.identity },
   });
-  const access = (database?: string): ServerAccess => {
-    const { database: _, ...server } = world.access('');
-    return { ...server, ...(database === undefined ? {} : { database }) };
-  };
+  const access = (database?: string): ServerAccess =>
+    database === undefined ? world.serverAccess : world.access(database);
   const bucket = { endpoint, region, bucket: BUCKET, prefix: '', forcePathStyle: true, secret: 's3' };
   const read = async (name: string) => {
     const { Body } = await client.send(new GetObjectCommand({ Bucket: BUCKET, Key: name }));

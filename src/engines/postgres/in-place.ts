@@ -37,7 +37,7 @@ export interface PlannedPart {
 export async function planNew(
   parts: Parts,
   facts: TargetFacts,
-  rolesToMake: ReadonlySet<string> = new Set(),
+  rolesToMake: ReadonlySet<string>,
 ): Promise<PlannedPart> {
   const head = await readHead(parts).catch((caught: unknown) => {
     // Of a whole database pg_restore may know what we do not.
