@@ -2,6 +2,11 @@
 import { type Column, type Draft, id, lit, type Table } from './postgres-random-draft.ts';
 import { type ColumnType, randomValue } from './postgres-random-types.ts';
 
+const arrayOf = ({ sql, values }: ColumnType): ColumnType => ({
+  sql: `${sql}[]`,
+  values: [`ARRAY[${values.join(', ')}]::${sql}[]`, `'{}'::${sql}[]`, `ARRAY[${values[0]}]::${sql}[]`],
+});
+
 export const TYPES = {
   enum: (draft: Draft): ColumnType => {
     const [sql, labels] = [draft.newRef(), Array.from({ length: 3 }, () => lit(draft.name()))];
@@ -34,8 +39,7 @@ export const TYPES = {
     return { sql, values: [`ROW(1, ${draft.text()}, '{1.50,NULL}')::${sql}`, `ROW(NULL, '', NULL)::${sql}`] };
   },
   'array of composites': (draft: Draft): ColumnType => {
-    const { sql, values } = TYPES.composite(draft);
-    return { sql: `${sql}[]`, values: [`ARRAY[${values.join(', ')}]`, `'{}'::${sql}[]`] };
+    return arrayOf(TYPES.composite(draft));
   },
   range: (draft: Draft): ColumnType => {
     const sql = draft.newRef();
@@ -121,16 +125,16 @@ export const TABLES = {
     keep(draft, { ref, columns, kind: 'partitioned', keyed: false });
   },
   'table partitioned by the hash of an enum': (draft: Draft) => {
-    const [ref, type] = [draft.newRef(), TYPES.enum(draft)];
-    const columns = [{ name: draft.name(), type }];
-    const key = id(columns[0]?.name ?? '');
+    const [ref, mood] = [draft.newRef(), TYPES.enum(draft)];
+    const column = { name: draft.name(), type: draft.random.chance(0.5) ? mood : arrayOf(mood) };
+    const key = id(column.name);
     draft.add(
-      `CREATE TABLE ${ref} (id int NOT NULL, ${key} ${type.sql}) PARTITION BY HASH (${key})`,
+      `CREATE TABLE ${ref} (id int NOT NULL, ${key} ${column.type.sql}) PARTITION BY HASH (${key})`,
       ...[0, 1, 2].map(
         (rest) => `CREATE TABLE ${draft.newRef()} PARTITION OF ${ref} FOR VALUES WITH (MODULUS 3, REMAINDER ${rest})`,
       ),
     );
-    keep(draft, { ref, columns, kind: 'partitioned', keyed: false });
+    keep(draft, { ref, columns: [column], kind: 'partitioned', keyed: false });
   },
   'typed table': (draft: Draft) => {
     const [type, ref, columns] = [

@@ -17,8 +17,8 @@ export interface DumpJob {
   /** In the maintenance database, to ask who was in the way. */
   readonly session: Session;
   readonly signal: AbortSignal;
-  /** What to leave out; absent: nothing. */
-  readonly selection?: readonly string[];
+  /** What to leave out, and how rows are to come back; absent: everything, as pg_dump does by itself. */
+  readonly args?: readonly string[];
 }
 
 export function dump(job: DumpJob, lockWaitMs = LOCK_WAIT_MS): ReadingProgram {
@@ -29,7 +29,7 @@ export function dump(job: DumpJob, lockWaitMs = LOCK_WAIT_MS): ReadingProgram {
       '--compress=0',
       '--no-password',
       `--lock-wait-timeout=${lockWaitMs}`,
-      ...(job.selection ?? []),
+      ...(job.args ?? []),
       `--dbname=${connectionString(job.database)}`,
     ],
     env: job.libpq.env,

@@ -1,5 +1,6 @@
 import { ofExtension, USER_SCHEMA } from './catalogue.ts';
 import type { Session } from './connection.ts';
+import { rowsMayMove } from './partitions.ts';
 import type { Codes } from './patterns.ts';
 
 export interface SchemaFacts {
@@ -20,6 +21,8 @@ export interface RelationFacts {
   readonly ofExtension: boolean;
   /** The partitioned table that it is a part of, or the table whose column a sequence belongs to. */
   readonly parent: number | null;
+  /** Of a partitioned table: which of its partitions a row is in may differ from database to database. */
+  readonly rowsMayMove: boolean;
 }
 
 /** A foreign key whose rows a restore will check. */
@@ -59,7 +62,8 @@ const RELATIONS_OF_PEOPLE = `
         SELECT d.refobjid FROM pg_depend d
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
           AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') LIMIT 1)
-    END AS parent
+    END AS parent,
+    c.relkind = 'p' AND ${rowsMayMove('c.oid')} AS "rowsMayMove"
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ${RELATIONS} AND ${USER_SCHEMA} ORDER BY n.nspname, c.relname`;
 

@@ -46,6 +46,33 @@ export function refuseDangling({ kept, withoutRows, relationOf }: Choice, keys: 
   throw incomplete(unique(dangling), 'leave out the rows of both in exclude.tableData, or of neither');
 }
 
+/** A row that is another partition's where it is restored needs that partition to be there. */
+export function refuseStranded({ kept, left, withoutRows, relationOf }: Choice): void {
+  const rowless = new Set(withoutRows);
+  const moving = (one: RelationFacts) => lineage(one, relationOf).filter(({ rowsMayMove }) => rowsMayMove);
+  const isLeft = new Set(left.map(({ oid }) => oid));
+  // With a partition go its own partitions, which nobody named.
+  const missing = Map.groupBy(
+    left.filter(({ parent }) => parent === null || !isLeft.has(parent)),
+    (one) => moving(one).at(-1),
+  );
+  const stranded = new Set(
+    kept.flatMap((one) => {
+      const whole = one.kind === 'r' && !rowless.has(one) ? moving(one).at(-1) : undefined;
+      return whole !== undefined && missing.has(whole) ? [whole] : [];
+    }),
+  );
+  if (stranded.size === 0) return;
+  const lost = [...stranded].flatMap((whole) => missing.get(whole) ?? []);
+  throw incomplete(
+    [...stranded].map(
+      (whole) =>
+        `which partition of ${shown(whole)} a row is in differs from database to database, so its rows need all of them`,
+    ),
+    `take out of exclude: ${few(lost.map(shown))}; or leave out their rows instead, in exclude.tableData; or leave out the whole table`,
+  );
+}
+
 /** Of a table the kept ones among itself and its partitions. */
 function partsOf(kept: readonly RelationFacts[], relationOf: ReadonlyMap<number, RelationFacts>) {
   const parts = new Map<RelationFacts, RelationFacts[]>();

@@ -11,7 +11,7 @@ import {
   type SchemaFacts,
   selectionFacts,
 } from './selection-facts.ts';
-import { refuseDangling, refuseNeeds } from './selection-refusals.ts';
+import { refuseDangling, refuseNeeds, refuseStranded } from './selection-refusals.ts';
 
 /** A part of a database that can be restored by itself. */
 export interface Part {
@@ -33,6 +33,7 @@ export async function partOf(session: Session, selection: Selection): Promise<Pa
   const choice = choose(facts, selection);
   const gone = await whatNobodyNeeds(session, choice, selection);
   refuseDangling(choice, facts.foreignKeys);
+  refuseStranded(choice);
   const named = facts.schemas.some((schema) => choice.whole.has(schema) && !schema.ofExtension);
   if (choice.kept.length === 0 && !named) throw nothingLeft();
   return {

@@ -7,6 +7,7 @@ import { attempting, connectFault } from './faults.ts';
 import type { Hold } from './hold.ts';
 import { type Means, openMeans } from './means.ts';
 import { listTables } from './objects.ts';
+import { argumentsForPartitions } from './partitions.ts';
 import { describeDatabase } from './properties.ts';
 import { publicSchemaOwner } from './public-schema.ts';
 import { refuseUnreadable } from './read-rights.ts';
@@ -57,12 +58,12 @@ export async function databaseSource(
   const { session, signal } = held;
   const facts = await describeDatabase(session, database);
   if (facts === undefined) return undefined;
-  const { part, publicOwner } = await lookInside(held, database, selection);
+  const { part, args, publicOwner } = await lookInside(held, database, selection);
   return {
     tool: tools.version,
     properties: { ...facts.properties, ...(publicOwner === undefined ? {} : { publicSchemaOwner: publicOwner }) },
     tables: part.tables,
-    dump: () => dump({ database, tools, libpq: programs, session, signal, selection: part.args }),
+    dump: () => dump({ database, tools, libpq: programs, session, signal, args }),
     readToEnd: () => readToEnd(tools, programs, signal),
   };
 }
@@ -75,5 +76,9 @@ async function lookInside(held: Hold, database: string, selection: Selection | u
       ? { tables: await listTables(inside), args: [], left: [], rowless: [] }
       : await partOf(inside, selection);
   await refuseUnreadable(inside, part.left, part.rowless);
-  return { part, publicOwner: await publicSchemaOwner(inside) };
+  return {
+    part,
+    args: [...(await argumentsForPartitions(inside)), ...part.args],
+    publicOwner: await publicSchemaOwner(inside),
+  };
 }

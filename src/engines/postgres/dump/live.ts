@@ -54,7 +54,7 @@ async function namesIn(session: Session): Promise<readonly string[]> {
 async function dumped({ held, tools, programs }: Means, database: string): Promise<DumpObjects> {
   const program = dump({
     ...{ database, tools, libpq: programs, session: held.session, signal: held.signal },
-    selection: ['--schema-only'],
+    args: ['--schema-only'],
   });
   const reader = headOf();
   try {

@@ -21,6 +21,27 @@ test('the cause is kept and rows are not', () => {
   );
 });
 
+test('the cause is kept where a name goes over two lines, and what follows it is not', () => {
+  const stderr = [
+    'pg_restore: error: COPY failed for table "two',
+    'lines": ERROR:  no partition of relation "t" found for row',
+    'DETAIL:  Partition key of the failing row contains (k) = (canary).',
+    'CONTEXT:  COPY t, line 1: "canary"',
+  ].join('\n');
+  expect(problemOf(exit(stderr))).toMatch(
+    /for table "two lines": ERROR: {2}no partition of relation "t" found for row$/,
+  );
+});
+
+test('a quote that is never closed does not bring rows along', () => {
+  const stderr = [
+    'pg_restore: error: could not execute query: ERROR:  it said "hm',
+    'DETAIL:  Key (name)=(canary) already exists.',
+    'pg_restore: warning: errors ignored',
+  ].join('\n');
+  expect(problemOf(exit(stderr))).toMatch(/it said "hm$/);
+});
+
 test('a long complaint is cut to its end', () => {
   const stderr = `pg_restore: error: ${'x'.repeat(5_000)}the end`;
   expect(problemOf(exit(stderr))?.length).toBeLessThan(1_100);

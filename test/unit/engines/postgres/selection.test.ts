@@ -11,6 +11,7 @@ function serverWith(tables: number): Session {
     kind: 'r',
     ofExtension: false,
     parent: null,
+    rowsMayMove: false,
   }));
   const answers: readonly (readonly [RegExp, readonly unknown[]])[] = [
     [/WITH RECURSIVE/, []],
