@@ -4,10 +4,10 @@
 const LANES = 3;
 
 /** How many. Set both variables to look for more, or to see one again: HOLDFAST_SEED=17042 HOLDFAST_SCHEMAS=1. */
-export const seedCount = (usual: number): number => Number(process.env['HOLDFAST_SCHEMAS'] ?? usual);
+export const seedCount = (usual: number): number => Number(process.env['HOLDFAST_SCHEMAS'] || usual);
 
 export function seedsFrom(usual: number, count: number): readonly number[] {
-  const first = Number(process.env['HOLDFAST_SEED'] ?? usual);
+  const first = Number(process.env['HOLDFAST_SEED'] || usual);
   return Array.from({ length: count }, (_, n) => first + n);
 }
 
