@@ -1,6 +1,9 @@
 import Type from 'typebox';
 
 export const GROUP = 'holdfast.dev';
+
+/** A kind of ours as kubectl takes it for no other's: Velero has Backups and Restores as well. */
+export const inKubectl = (kind: string): string => `${kind.toLowerCase()}.${GROUP}`;
 export const VERSION = 'v1alpha1';
 export const API_VERSION = `${GROUP}/${VERSION}`;
 

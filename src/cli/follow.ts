@@ -1,5 +1,6 @@
 /** Waits for a Backup or a Restore to be over, by watching it, and tells meanwhile how far it is. */
 
+import { inKubectl } from '../api/meta.ts';
 import type { KindRef } from '../kube/kinds.ts';
 import { Reflector } from '../kube/watch.ts';
 import { formatDuration } from '../lib/duration.ts';
@@ -157,6 +158,6 @@ function gone(kind: string, name: string): HoldfastError {
 
 function stillAtWork(kind: string, name: string): HoldfastError {
   return new HoldfastError('Interrupted', `No longer waiting; ${kind} "${name}" goes on in the cluster.`, {
-    hint: `Look at it with: kubectl holdfast status --watch. To stop it: kubectl delete ${kind.toLowerCase()} ${name}`,
+    hint: `Look at it with: kubectl holdfast status --watch. To stop it: kubectl delete ${inKubectl(kind)} ${name}`,
   });
 }

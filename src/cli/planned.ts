@@ -37,7 +37,7 @@ async function remove(cli: Cli, session: Session, { metadata }: Restore): Promis
   } catch (caught) {
     if (isNotFound(caught)) return;
     cli.output.warn(
-      `the Restore ${name}, a dry run, is still there (${messageOf(caught)}). Remove it: kubectl -n ${namespace} delete restore ${name}`,
+      `the Restore ${name}, a dry run, is still there (${messageOf(caught)}). Remove it: kubectl -n ${namespace} delete restore.holdfast.dev ${name}`,
     );
   }
 }

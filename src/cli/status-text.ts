@@ -133,7 +133,7 @@ function restoreSection({ restores, backups }: World, view: View): string | unde
     cell(age(restore.metadata.creationTimestamp, view.now)),
   ]);
   const body = table(['NAME', 'BACKUP', 'PHASE', 'PREVIOUS', 'AGE'], rows);
-  return [body, ...atWork(shown, backups, view), ...more(hidden, 'kubectl get restores')].join('\n');
+  return [body, ...atWork(shown, backups, view), ...more(hidden, 'kubectl get restores.holdfast.dev')].join('\n');
 }
 
 /** A line for each that is not over, with how far it is or what it waits for; and what failed last says why. */

@@ -36,7 +36,7 @@ export function mustBeUndoable(plan: UndoFacts): void {
       'RestoreNotOver',
       `Restore "${name}" is not over yet: what it replaces is known in the end.`,
       {
-        hint: `To stop it: kubectl -n ${namespace} delete restore ${name}. The live database is then the old one or the new one, and the app comes back.`,
+        hint: `To stop it: kubectl -n ${namespace} delete restore.holdfast.dev ${name}. The live database is then the old one or the new one, and the app comes back.`,
       },
     );
   }
@@ -44,7 +44,7 @@ export function mustBeUndoable(plan: UndoFacts): void {
   if (hasFailed(undone) || result === 'DryRun') {
     const what = hasFailed(undone) ? 'failed' : 'was a dry run';
     throw new HoldfastError('NothingToUndo', `Restore "${name}" ${what}, so it changed nothing.`, {
-      hint: `kubectl -n ${namespace} get restores shows which ones replaced a database.`,
+      hint: `kubectl -n ${namespace} get restores.holdfast.dev shows which ones replaced a database.`,
     });
   }
   // One that was live before replaced nothing itself; what its predecessor did only the server knows.

@@ -1,5 +1,6 @@
 /** What backups and restores have in common while they wait. Pure. */
 import type { NewLease } from '../api/kubernetes.ts';
+import { inKubectl } from '../api/meta.ts';
 import type { Failure } from '../lib/errors.ts';
 import { BUSY_POLL, backoff } from '../policy/backoff.ts';
 import type { Action } from './action.ts';
@@ -46,7 +47,7 @@ const HOLDER = /^(Backup|Restore) ([a-z0-9.-]+)\/([a-z0-9.-]+)$/;
 function stopHint(holder: string): { readonly hint?: string } {
   const [, kind, namespace, name] = HOLDER.exec(holder) ?? [];
   if (kind === undefined) return {};
-  return { hint: `Wait for it, or stop it: kubectl delete ${kind.toLowerCase()} ${name} -n ${namespace}` };
+  return { hint: `Wait for it, or stop it: kubectl delete ${inKubectl(kind)} ${name} -n ${namespace}` };
 }
 
 /** What takes a lock that is free, held already, or left behind by somebody who is no more. */

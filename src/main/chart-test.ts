@@ -4,7 +4,7 @@
  */
 import type { Condition } from '../api/conditions.ts';
 import type { KubeObject } from '../api/kubernetes.ts';
-import { API_VERSION } from '../api/meta.ts';
+import { API_VERSION, GROUP } from '../api/meta.ts';
 import { findCredentials } from '../kube/credentials.ts';
 import { Http } from '../kube/http.ts';
 import { KIND, type KindRef } from '../kube/kinds.ts';
@@ -91,7 +91,7 @@ async function isReady(kind: KindRef, place: { namespace: string; name: string }
   const { metadata, status } = await http.json<WithConditions>({ method: 'GET', path: objectPath(kind, place) });
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   if (ready === undefined || ready.observedGeneration !== metadata.generation) {
-    return `the operator has not looked at it. kubectl -n ${place.namespace} describe ${kind.plural} ${place.name}`;
+    return `the operator has not looked at it. kubectl -n ${place.namespace} describe ${kind.plural}.${GROUP} ${place.name}`;
   }
   return ready.status === 'True' ? undefined : `${ready.reason}: ${ready.message}`;
 }

@@ -104,7 +104,7 @@ describe('a cluster with everything', () => {
       subject: 'store cellar',
       verdict: 'wrong',
       message: 'not Ready: BucketNotFound: There is no bucket acme.',
-      next: 'kubectl -n shop describe backupstore cellar',
+      next: 'kubectl -n shop describe backupstore.holdfast.dev cellar',
     });
     await world.setStatus(KIND.backupStore, store!, { conditions: [said('Ready', 'True', 'Usable', 'ready')] });
     expect((await doctor()).wrong).toEqual([]);

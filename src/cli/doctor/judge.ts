@@ -4,7 +4,7 @@ import type { BackupSchedule } from '../../api/backup-schedule.ts';
 import type { Condition } from '../../api/conditions.ts';
 import { KINDS } from '../../api/crd.ts';
 import type { Lease } from '../../api/kubernetes.ts';
-import { GROUP, VERSION } from '../../api/meta.ts';
+import { GROUP, inKubectl, VERSION } from '../../api/meta.ts';
 import { ANNOTATIONS } from '../../api/names.ts';
 import { recoveryLine, rememberedCount, takenText } from '../../api/recovery.ts';
 import type { Restore } from '../../api/restore.ts';
@@ -223,7 +223,7 @@ function ready(
       subject,
       verdict: 'wrong',
       message,
-      next: `kubectl -n ${namespace} describe ${resource} ${metadata.name}`,
+      next: `kubectl -n ${namespace} describe ${resource}.${GROUP} ${metadata.name}`,
     };
   });
 }
@@ -352,7 +352,7 @@ function atWork(word: string, runs: readonly Run[], now: Date): Finding[] {
     const message = `${phaseOf(run)} for ${since}${detailOf(run) === undefined ? '' : `: ${detailOf(run)}`}`;
     const waits = failure !== undefined || !isLookedAt(run);
     if (!waits && spanOf(run, now) < LONG) return { subject, verdict: 'note', message };
-    const describe = `kubectl -n ${run.metadata.namespace} describe ${word} ${run.metadata.name}`;
+    const describe = `kubectl -n ${run.metadata.namespace} describe ${inKubectl(word)} ${run.metadata.name}`;
     return { subject, verdict: 'wrong', message, next: failure?.hint ?? describe };
   });
 }
@@ -365,7 +365,7 @@ function judgeKept(restores: readonly Restore[]): Finding[] {
     );
     if (stuck === undefined) return [];
     const { name, namespace } = metadata;
-    const next = `kubectl -n ${namespace} describe restore ${name}; kubectl -n ${namespace} get jobs | grep expire`;
+    const next = `kubectl -n ${namespace} describe restore.holdfast.dev ${name}; kubectl -n ${namespace} get jobs | grep expire`;
     return [{ subject: `restore ${name}`, verdict: 'wrong', message: `${stuck.reason}: ${stuck.message}`, next }];
   });
 }

@@ -117,7 +117,7 @@ function dueDrill(facts: BackupScheduleFacts, drill: Drill, cron: Cron, now: Dat
 const NOTHING: Failure = {
   reason: 'NothingToDrill',
   message: 'A drill is due, and the schedule has no Complete backup.',
-  hint: 'See why there is none: kubectl get backups. The drill begins with the first one.',
+  hint: 'See why there is none: kubectl get backups.holdfast.dev. The drill begins with the first one.',
 };
 
 function skipped(slot: Date, busy: readonly Restore[]): Action {
@@ -195,7 +195,7 @@ function lastDrill({ schedule, drills }: BackupScheduleFacts): Pick<DrillStep, '
   const why: Failure = {
     reason: 'DrillFailed',
     message: `Drill ${last.metadata.name} of Backup ${backup} failed: ${reason}: ${message}`,
-    hint: hint ?? `kubectl describe restore ${last.metadata.name}`,
+    hint: hint ?? `kubectl describe restore.holdfast.dev ${last.metadata.name}`,
   };
   return { status: { lastDrill: { ...base, result: 'Failed' } }, reports: [drilled('False', why)], failure: why };
 }

@@ -46,7 +46,7 @@ function lastBackupFailed({ children }: BackupScheduleFacts): Failure | undefine
   return {
     reason: 'LastBackupFailed',
     message: `Backup ${name} failed: ${reason}: ${message}`,
-    hint: hint ?? `kubectl describe backup ${name}`,
+    hint: hint ?? `kubectl describe backup.holdfast.dev ${name}`,
   };
 }
 

@@ -226,7 +226,7 @@ function silenceOf(facts: RestoreFacts, run: RunFacts, asksOn: boolean, now: Dat
   const { reason, message, hint } = trouble;
   const whole =
     'Whether the restored database went live only the server knows, and it is asked again until it tells; the app is back.';
-  const wayOut = `To have it asked no more: kubectl delete restore ${name} -n ${namespace}`;
+  const wayOut = `To have it asked no more: kubectl delete restore.holdfast.dev ${name} -n ${namespace}`;
   return {
     trouble: {
       reason,

@@ -136,7 +136,7 @@ function theNamed(name: string, { backup, prunes }: Candidates): SourceChoice {
     return none({
       reason: 'BackupFailed',
       message: `Backup "${name}" failed, so there is nothing to restore.`,
-      hint: 'Name another one: kubectl get backups.',
+      hint: 'Name another one: kubectl get backups.holdfast.dev.',
     });
   }
   if (!isRestorable(backup)) return wait(notComplete(backup));
@@ -299,7 +299,7 @@ function backupNotFound(name: string): Failure {
   return {
     reason: 'BackupNotFound',
     message: `There is no Backup "${name}" in this namespace.`,
-    hint: 'kubectl get backups lists them.',
+    hint: 'kubectl get backups.holdfast.dev lists them.',
   };
 }
 
@@ -307,7 +307,7 @@ function notComplete({ metadata }: Backup): Failure {
   return {
     reason: 'BackupNotComplete',
     message: `Backup "${metadata.name}" is not Complete yet: only a verified archive is restored.`,
-    hint: `Wait for it, or make a new Restore from an older one: kubectl get backups -n ${metadata.namespace}`,
+    hint: `Wait for it, or make a new Restore from an older one: kubectl get backups.holdfast.dev -n ${metadata.namespace}`,
   };
 }
 

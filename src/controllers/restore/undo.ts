@@ -85,7 +85,7 @@ function replacedNothing({ metadata, status }: Restore): Failure | undefined {
   return {
     reason: 'NothingToUndo',
     message: `Restore "${metadata.name}" ${failed ? 'failed' : 'was a dry run'}, so it changed nothing.`,
-    hint: 'kubectl get restores shows which ones replaced a database.',
+    hint: 'kubectl get restores.holdfast.dev shows which ones replaced a database.',
   };
 }
 
@@ -93,7 +93,7 @@ function restoreNotFound(name: string): Failure {
   return {
     reason: 'RestoreNotFound',
     message: `There is no Restore "${name}" in this namespace.`,
-    hint: 'kubectl get restores lists them.',
+    hint: 'kubectl get restores.holdfast.dev lists them.',
   };
 }
 
@@ -101,7 +101,7 @@ function restoreNotOver(name: string): Failure {
   return {
     reason: 'RestoreNotOver',
     message: `Restore "${name}" is not over yet: what it replaces is known in the end.`,
-    hint: `To stop it: kubectl delete restore ${name}.`,
+    hint: `To stop it: kubectl delete restore.holdfast.dev ${name}.`,
   };
 }
 

@@ -27,7 +27,7 @@ describe('what an admin reads after the install', () => {
       'In the namespace shop there must be the Secret database-login (database) and the Secret bucket-login (bucket).',
     );
     expect(text).toContain('kubectl -n shop get hfstore,hfkey,hfsched nightly');
-    expect(text).toContain('kubectl -n shop get backups');
+    expect(text).toContain('kubectl -n shop get backups.holdfast.dev');
     expect(text).toContain('kubectl holdfast -n shop backup --from nightly --wait');
     expect(text).toContain('Every backup is kept');
     expect(text).toContain('Nothing is scaled down for a restore');

@@ -65,18 +65,18 @@ describe('an undo is refused, with the next step,', () => {
   });
 
   test.each<[string, UndoFacts, string, RegExp]>([
-    ['before the restore is over', undone({ conditions: [] }), 'RestoreNotOver', /delete restore upgrade/],
+    ['before the restore is over', undone({ conditions: [] }), 'RestoreNotOver', /delete restore.holdfast.dev upgrade/],
     [
       'where the restore failed',
       undone({ conditions: [condition('Failed', 'True')] }),
       'NothingToUndo',
-      /get restores/,
+      /get restores.holdfast.dev/,
     ],
     [
       'where the restore was a dry run',
       undone({ outcome: { result: 'DryRun', time: NOON.toISOString() } }),
       'NothingToUndo',
-      /get restores/,
+      /get restores.holdfast.dev/,
     ],
     ['where nothing is kept any more', undone(nothingKept), 'PreviousGone', /kubectl holdfast -n shop list/],
     [

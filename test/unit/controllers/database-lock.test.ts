@@ -62,9 +62,9 @@ describe('work on one database', () => {
       return databaseBusy(await observeDatabaseLock(world([found]), ORDERS), us)?.hint;
     };
     expect(await hint('Backup shop/nightly-1')).toBe(
-      'Wait for it, or stop it: kubectl delete backup nightly-1 -n shop',
+      'Wait for it, or stop it: kubectl delete backup.holdfast.dev nightly-1 -n shop',
     );
-    expect(await hint('Restore shop/back')).toContain('kubectl delete restore back -n shop');
+    expect(await hint('Restore shop/back')).toContain('kubectl delete restore.holdfast.dev back -n shop');
     expect(await hint('Backup shop/x; rm -r /')).toBeUndefined();
   });
 

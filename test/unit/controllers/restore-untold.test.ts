@@ -69,7 +69,7 @@ describe.each(['swap', 'load'] as const)('a %s that touched what is live and did
       failure: {
         reason: 'DatabaseUnreachable',
         message: expect.stringContaining('connection refused. Whether the restored database went live'),
-        hint: 'Is it up? To have it asked no more: kubectl delete restore bring-back -n shop',
+        hint: 'Is it up? To have it asked no more: kubectl delete restore.holdfast.dev bring-back -n shop',
       },
     });
     const tries = [...world.jobs.values()].filter(({ run }) => run.purpose === 'cleanup' && run.job !== undefined);
