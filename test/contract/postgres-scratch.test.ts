@@ -1,6 +1,7 @@
 /** What code of an archive does to the mark of the database that it is loaded into, and what is left of that. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { numberedDatabaseName } from '../../src/api/names.ts';
+import { numberedDatabaseName, scratchDatabaseName } from '../../src/api/names.ts';
 import type { TargetRequest } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
 import { writeNotes } from '../../src/engines/postgres/marker.ts';
@@ -78,6 +79,31 @@ test.each(COMMENTS)(
   },
   60_000,
 );
+
+/** As autovacuum has it, which comes when it likes and goes when it is told: nobody but a superuser may end it by name. */
+test('one with a session in it that the role may not end goes when that session goes', async () => {
+  const loader = await world.role('loader', 'CREATEDB');
+  const run = aRestore();
+  const scratchDatabase = scratchDatabaseName(run);
+  await world.sql('postgres', `CREATE DATABASE "${scratchDatabase}" OWNER loader`);
+  const other = world.client(scratchDatabase);
+  await other.connect();
+  const gone = sleep(1_000).then(() => other.end());
+  try {
+    const task = {
+      command: 'cleanup',
+      run,
+      database: world.access('any'),
+      scratchDatabase,
+      previousDatabase: 'unused',
+    } as const;
+    await postgres.cleanUp({ ...task, dropPrevious: false, keepScratch: false }, loader, world.context);
+    expect(await world.databases()).not.toContain(scratchDatabase);
+  } finally {
+    await gone;
+    await world.sql('postgres', 'DROP OWNED BY loader', 'DROP ROLE loader');
+  }
+});
 
 test('of a whole server every one goes that has the UID in its name, and no other', async () => {
   const [run, other] = [aRestore(), aRestore()];

@@ -52,8 +52,34 @@ export async function dropRoles(session: Session, restoreUid: string): Promise<v
 async function drop(session: Session, name: string, isOurs: (facts: DatabaseFacts) => boolean): Promise<void> {
   const facts = await describeDatabase(session, name);
   if (facts === undefined || !isOurs(facts)) return;
-  // FORCE ends sessions that are left; those of a program of ours that was just killed may take a moment to notice.
-  await session.query(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`).catch((caught: unknown) => {
+  await dropDatabase(session, name).catch((caught: unknown) => {
     throw statementFault(caught, `dropping database "${name}"`, 'DropFailed');
   });
+}
+
+const ATTEMPTS = 3;
+
+/**
+ * FORCE ends sessions that are left; those of a program of ours that was just killed may take a moment to notice. It asks
+ * for the right to end each of them, also where one is autovacuum, which counts as nobody's, and without it ends none
+ * (`TerminateOtherDBBackends` in PostgreSQL's procarray.c). Without FORCE the server itself ends autovacuum, and waits 5 s
+ * for others.
+ */
+async function dropDatabase(session: Session, name: string): Promise<void> {
+  const statement = `DROP DATABASE IF EXISTS ${identifier(name)}`;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await session.query(`${statement} WITH (FORCE)`);
+      return;
+    } catch (caught) {
+      if (sqlStateOf(caught) !== '42501') throw caught;
+    }
+    try {
+      await session.query(statement);
+      return;
+    } catch (caught) {
+      // 55006: somebody is still there.
+      if (sqlStateOf(caught) !== '55006' || attempt === ATTEMPTS) throw caught;
+    }
+  }
 }
