@@ -68,6 +68,9 @@ function emptyFolders(paths: Readonly<Record<string, string>>) {
 }
 
 /** As the official image wants it, so that this one may take its place. */
+/** By default three answers that take longer than a second, on a busy machine, take the only server out of its Service. */
+const PATIENT = { periodSeconds: 2, timeoutSeconds: 10, failureThreshold: 30 };
+
 export function postgres(image: string): object[] {
   const folders = emptyFolders({ data: '/var/lib/postgresql/data', run: '/var/run/postgresql', tmp: '/tmp' });
   return [
@@ -88,7 +91,7 @@ export function postgres(image: string): object[] {
           // By the network, not by the socket: the official image answers there while it still sets itself up.
           readinessProbe: {
             exec: { command: ['pg_isready', '-q', '-h', '127.0.0.1', '-U', 'postgres'] },
-            periodSeconds: 2,
+            ...PATIENT,
           },
           volumeMounts: folders.volumeMounts,
         },
@@ -115,7 +118,7 @@ export function s3(image: string): object[] {
             fromSecret('ROOT_SECRET_ACCESS_KEY', STORE_SECRET, 'AWS_SECRET_ACCESS_KEY'),
           ],
           ports: [{ containerPort: S3_PORT }],
-          readinessProbe: { httpGet: { path: '/healthz', port: S3_PORT }, periodSeconds: 2 },
+          readinessProbe: { httpGet: { path: '/healthz', port: S3_PORT }, ...PATIENT },
           volumeMounts: folders.volumeMounts,
         },
       ],

@@ -16,7 +16,7 @@ export interface Tier {
 }
 
 export const TIERS: readonly Tier[] = [
-  { name: 'unit', workers: 2, testSeconds: 5, limitMinutes: 5, tellsTests: false },
+  { name: 'unit', workers: 2, testSeconds: 30, limitMinutes: 5, tellsTests: false },
   { name: 'scenario', workers: 3, testSeconds: 60, limitMinutes: 20, tellsTests: true },
   { name: 'contract', workers: 2, testSeconds: 60, limitMinutes: 30, tellsTests: true },
   {

@@ -69,8 +69,8 @@ spec:
         args: [-conf, /etc/coredns/Corefile]
         securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
         ports: [{containerPort: 1053, protocol: UDP}, {containerPort: 1053, protocol: TCP}]
-        readinessProbe: {httpGet: {path: /ready, port: 8181}, periodSeconds: 1}
-        livenessProbe: {httpGet: {path: /health, port: 8080}}
+        readinessProbe: {httpGet: {path: /ready, port: 8181}, periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 30}
+        livenessProbe: {httpGet: {path: /health, port: 8080}, timeoutSeconds: 5, failureThreshold: 6}
         volumeMounts: [{name: config, mountPath: /etc/coredns}]
       volumes: [{name: config, configMap: {name: coredns}}]
 ---

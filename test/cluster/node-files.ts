@@ -94,6 +94,8 @@ enforceNodeAllocatable: []
 clusterDNS: [${addresses.dnsService}]
 clusterDomain: cluster.local
 resolvConf: ${join(dir, 'node/resolv.conf')}
+# A call that hangs is made again well before a test loses its patience; by default after two minutes.
+runtimeRequestTimeout: 30s
 containerRuntimeEndpoint: unix://${containerdSocket(dir)}
 podLogsDir: ${join(dir, 'node/pod-logs')}
 volumePluginDir: ${join(dir, 'node/flex')}

@@ -58,7 +58,8 @@ export async function localPostgresOfMajor(major: Major, options: PostgresOption
   };
 }
 
-async function serverFiles(major: Major): Promise<string> {
+/** A folder with `bin`, `lib` and `share` of a bare server. */
+export async function serverFiles(major: Major): Promise<string> {
   const name = SERVERS[major];
   const folder = await cached({
     kind: 'downloads',

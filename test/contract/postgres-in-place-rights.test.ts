@@ -177,7 +177,7 @@ describe.each(MAJORS)('what joins a live database of PostgreSQL %i', (major) => 
   beforeEach(async () => {
     await fresh();
     await sql(...TAKEN);
-  }, 30_000);
+  });
 
   const refusals = async (over: Partial<TargetRequest> = {}, of = archive) => {
     await using target = await openFor(world, DATABASE, of, over, adder);
@@ -191,7 +191,7 @@ describe.each(MAJORS)('what joins a live database of PostgreSQL %i', (major) => 
     expect(await refusals()).toEqual([]);
     await addInto(world, DATABASE, archive, {}, undefined, adder);
     expect(await world.print(DATABASE)).toEqual(before);
-  }, 30_000);
+  });
 
   test.each(rightsOf(major))(
     'is refused without $right, and the statement helps',
@@ -203,7 +203,6 @@ describe.each(MAJORS)('what joins a live database of PostgreSQL %i', (major) => 
       for (const [, hint] of said) await sql(hint.replace('in that database: ', ''));
       await addInto(world, DATABASE, archive, request, undefined, adder);
     },
-    30_000,
   );
 
   test.each([
@@ -266,5 +265,5 @@ describe.each(MAJORS)('what joins a live database of PostgreSQL %i', (major) => 
       await world.sql('postgres', 'DROP DATABASE rdsadmin');
     }
     await addInto(world, DATABASE, whole);
-  }, 30_000);
+  });
 });

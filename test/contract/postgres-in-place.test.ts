@@ -331,7 +331,7 @@ describe('one transaction', () => {
     await new Promise((resolve) => setTimeout(resolve, 6_000));
     await expect(client.query('COMMIT')).rejects.toThrow();
     expect(await sql(`SELECT to_regclass('late') AS late`)).toEqual([{ late: null }]);
-  }, 20_000);
+  });
 
   test('a dump that is cut, wherever that is, commits nothing', async () => {
     await sql('DROP VIEW paid', 'DROP TABLE sales.orders', 'DROP TABLE events_1');

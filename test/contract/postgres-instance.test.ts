@@ -207,7 +207,7 @@ describe('a whole server', () => {
       { reason: 'RolesFailed', message: expect.stringContaining('of_another_version') },
     ]);
     expect(await newRole()).toEqual([]);
-  }, 30_000);
+  });
 
   test('has the end of a password in a form that every server reads in the same way', async () => {
     await world.sql(
@@ -222,7 +222,7 @@ describe('a whole server', () => {
     } finally {
       await world.sql('postgres', 'ALTER ROLE CURRENT_USER RESET datestyle', 'DROP ROLE brief');
     }
-  }, 30_000);
+  });
 
   test('is not put live after the fence', async () => {
     const before = await prints();
@@ -231,7 +231,7 @@ describe('a whole server', () => {
     await expect(target.swap(new Date(0))).rejects.toMatchObject({ reason: 'FencePassed' });
     expect(await prints()).toEqual(before);
     await postgres.cleanUp(cleanup(request), world.superuser, world.context);
-  }, 30_000);
+  });
 
   test('is restored by a role that is no superuser where it has the rights, and is told what is missing where not', async () => {
     await world.sql('postgres', 'DROP ROLE IF EXISTS "new role"');

@@ -7,6 +7,7 @@ import type { Login } from '../../src/engines/engine.ts';
 import { postgres } from '../../src/engines/postgres/engine.ts';
 import { localPgBouncer, type PgBouncer, type PgBouncerOptions } from '../cluster/pgbouncer.ts';
 import { issue, makeAuthority } from '../cluster/pki.ts';
+import { waitFor } from '../cluster/wait.ts';
 import { anExampleDatabase } from '../support/postgres-example.ts';
 import { withProgramsOfEveryMajor } from '../support/postgres-majors.ts';
 import {
@@ -42,6 +43,8 @@ const start = (options: Pick<PgBouncerOptions, 'mode' | 'settings'>) =>
   localPgBouncer(world.server, { certificate: join(folder, 'pool.crt'), key: join(folder, 'pool.key'), ...options });
 
 /** The same world, seen through the pool. */
+const HELD = `SELECT FROM pg_locks WHERE locktype = 'advisory'`;
+
 const through = ({ port }: PgBouncer): PostgresWorld => ({
   ...world,
   access: (database) => ({
@@ -59,6 +62,11 @@ test('a pool in session mode is as good as the server itself: a backup, and a re
     const pooled = through(bouncer);
     const archive = await dumpOf(pooled, 'shop', login);
     const before = await world.print('shop');
+    // The pooler gives back what a client held a moment after the client has gone.
+    await waitFor(async () => (await world.sql('postgres', HELD)).length === 0, {
+      timeoutMs: 20_000,
+      otherwise: () => 'the backup still holds its lock',
+    });
     const request = requestFor(archive, 'shop');
     await using target = await postgres.openTarget(pooled.access('shop'), login, request, world.context);
     expect((await target.plan()).refusals).toEqual([]);

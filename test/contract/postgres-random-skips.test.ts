@@ -138,7 +138,8 @@ async function dropSome(world: PostgresWorld, database: string, random: Random):
 /** A publication that stays has lost the tables that were dropped; and a live database keeps what it has of schema public. */
 function comparable({ schema, ...print }: Fingerprint): Fingerprint {
   const { publications: _, schemas = [], comments = [], languages: __, ...rest } = schema;
-  const isPublic = (row: unknown) => Object.values(row as object).includes('public');
+  const isPublic = (row: unknown) =>
+    Object.values(row as object).some((value) => value === 'public' || value === '"public"');
   return {
     ...print,
     schema: {

@@ -142,11 +142,17 @@ test('a load that is ended leaves nobody at work', async () => {
   await target.createScratch(archive.properties);
   const program = target.load();
   const half = Readable.from(pieces(archive.bytes.subarray(0, 2_500_000)));
+  let wereAtWork = false;
   const caught = await failed(program, async () => {
     await pipeline(half, program.input, { end: false });
-    expect((await atWork()).length).toBe(STREAMS);
+    await waitFor(async () => (await atWork()).length === STREAMS, {
+      timeoutMs: 20_000,
+      otherwise: () => 'nobody is at work',
+    });
+    wereAtWork = true;
     throw new Error('the store is gone');
   });
+  expect(wereAtWork).toBe(true);
   expect(caught).toBeInstanceOf(Error);
   await nobodyAtWork();
   await target.dropScratch();

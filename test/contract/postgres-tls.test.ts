@@ -267,7 +267,7 @@ describe('a server that asks for', () => {
       }
       await bothSay({ mode: 'verify-full' }, 'AuthenticationRefused', failed);
     });
-  }, 30_000);
+  });
 
   test('nothing is not taken for the right one', async () => {
     await asked('trust', () => bothSay({ mode: 'verify-full' }, 'AuthenticationRefused', failed));

@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { program } from '../cluster/programs.ts';
+import { waitFor } from '../cluster/wait.ts';
 import { fingerprint } from '../support/postgres-fingerprint.ts';
 import { PASSWORD } from '../support/postgres-world.ts';
 import { loadTask } from '../support/restore-steps.ts';
@@ -319,7 +319,10 @@ describe('the restore of a whole server', () => {
     const restore = it.restoreTask(task, manifestDigest);
     const running = await it.start(loadTask(restore));
     const scratch = `SELECT FROM pg_stat_activity WHERE datname = '${restore.scratchDatabase}_1' AND query LIKE 'COPY%'`;
-    for (let n = 0; n < 400 && (await it.world.sql('postgres', scratch)).length === 0; n += 1) await sleep(25);
+    await waitFor(async () => (await it.world.sql('postgres', scratch)).length > 0, {
+      ...{ timeoutMs: 60_000, everyMs: 25 },
+      otherwise: () => 'the second database is not being loaded',
+    });
     expect((await rolesOf(it)).map(({ rolname }) => rolname)).toContain('reader');
     running.child.kill('SIGKILL');
     await running.ended.catch(() => undefined);

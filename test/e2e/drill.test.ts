@@ -152,7 +152,7 @@ describe('a drill', () => {
       'backupschedule',
       'nightly',
       (schedule) => schedule.status?.lastDrill !== undefined,
-      { seconds: 150 },
+      { seconds: 200 },
     );
     // Its drills go with it.
     const drilled = await scene.kubectl.get<Restore>('restore', status?.lastDrill?.restore ?? '');

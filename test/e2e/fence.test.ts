@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import type { Restore } from '../../src/api/restore.ts';
 import { isAlive, keepersOf, processesOf, signal } from '../support/e2e-processes.ts';
-import { backUp, loadersIn, podOf, printOf, startRestore, untilAppHas } from '../support/e2e-runs.ts';
+import { backUp, haltWhileLoading, printOf, startRestore, untilAppHas } from '../support/e2e-runs.ts';
 import { aScene, REPLICAS } from '../support/e2e-scene.ts';
-import { eventually, until, untilFailed } from '../support/e2e-wait.ts';
+import { eventually, untilFailed } from '../support/e2e-wait.ts';
 import { sql } from '../support/e2e-world.ts';
 
 /** The shortest that a Restore may say. */
@@ -21,9 +21,7 @@ test('a runner that comes back after its time changes nothing, and the app is ba
   const before = await printOf(scene);
 
   await startRestore(scene, 'first', 'first', { activeDeadlineSeconds: DEADLINE_SECONDS });
-  const loading = await until<Restore>(scene.kubectl, 'restore', 'first', ({ status }) => status?.phase === 'Loading');
-  const pod = await podOf(scene, loading.status?.jobName ?? '');
-  await eventually('pg_restore is at work', async () => loadersIn(pod).length > 0);
+  const pod = await haltWhileLoading(scene, 'first');
   const runner = processesOf(pod.metadata.uid).filter(({ argv }) => !argv[0]?.includes('containerd-shim'));
   const late = runner.filter(({ argv }) => argv.some((word) => word.endsWith('/main/runner.mjs')));
   const keepers = keepersOf(runner);

@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { STORE_SECRET, s3, secret } from '../../demo/objects.ts';
 import type { BackupStore } from '../../src/api/backup-store.ts';
@@ -11,7 +11,7 @@ import { s3Image } from '../cluster/images.ts';
 import { issue, makeAuthority } from '../cluster/pki.ts';
 import { startBackup } from '../support/e2e-runs.ts';
 import { aScene, type Scene } from '../support/e2e-scene.ts';
-import { until, untilComplete } from '../support/e2e-wait.ts';
+import { eventually, until, untilComplete } from '../support/e2e-wait.ts';
 import { REGION, theWorld } from '../support/e2e-world.ts';
 
 let scene: Scene;
@@ -56,7 +56,14 @@ async function serve(): Promise<string> {
 test('a store with a certificate of another authority is not Ready and says so; with the right one it is, and a backup that waited goes on', async () => {
   const { kubectl, namespace } = scene;
   const host = await serve();
-  await makeBucketAt(await kubectl.call(['get', 'service', 's3', '-o', 'jsonpath={.spec.clusterIP}']));
+  const address = await kubectl.call(['get', 'service', 's3', '-o', 'jsonpath={.spec.clusterIP}']);
+  // The pod is ready, but its address may not be known to the node's network yet.
+  await eventually('the store makes a bucket', () =>
+    makeBucketAt(address).then(
+      () => true,
+      () => false,
+    ),
+  );
   await trust('other');
   const saidAs = async (reason: string) => {
     const { status } = await until<BackupStore>(
@@ -103,6 +110,11 @@ async function makeBucketAt(address: string): Promise<void> {
     credentials: { accessKeyId, secretAccessKey },
     requestHandler: { httpsAgent: { rejectUnauthorized: false } },
   });
-  await client.send(new CreateBucketCommand({ Bucket: 'cellar' }));
-  client.destroy();
+  try {
+    await client.send(new CreateBucketCommand({ Bucket: 'cellar' }));
+  } catch (error) {
+    if (!(error instanceof BucketAlreadyOwnedByYou)) throw error;
+  } finally {
+    client.destroy();
+  }
 }

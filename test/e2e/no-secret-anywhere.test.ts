@@ -1,9 +1,12 @@
 import { expect, test } from '@jest/globals';
+import type { Backup } from '../../src/api/backup.ts';
 import { API_VERSION } from '../../src/api/meta.ts';
-import { processesOf } from '../support/e2e-processes.ts';
-import { backUp, printOf, restore } from '../support/e2e-runs.ts';
+import type { Restore } from '../../src/api/restore.ts';
+import { processesOf, signal } from '../support/e2e-processes.ts';
+import { haltWhileLoading, loadersIn, printOf, startBackup, startRestore } from '../support/e2e-runs.ts';
 import { aScene, type Scene } from '../support/e2e-scene.ts';
-import { kubectlIn, OPERATOR_NAMESPACE, theWorld } from '../support/e2e-world.ts';
+import { eventually, untilComplete } from '../support/e2e-wait.ts';
+import { kubectlIn, OPERATOR_NAMESPACE, openSession, theWorld } from '../support/e2e-world.ts';
 
 /** Everything of the namespace that a person can read without the right to read Secrets. */
 const READABLE = `pod,job,event,lease,configmap,serviceaccount,deployment,backup.holdfast.dev,restore.holdfast.dev,backupstore.holdfast.dev,backupkey.holdfast.dev`;
@@ -21,6 +24,9 @@ function canaries(scene: Scene): string[] {
     Buffer.from(secret).toString('hex'),
   ]);
 }
+
+/** After a minute pg_dump gives up its wait for a table. */
+const PG_DUMP_WAITS_SECONDS = 50;
 
 interface PodList {
   readonly metadata: { readonly name: string; readonly uid: string };
@@ -85,9 +91,22 @@ test('passwords and keys are nowhere but in their Secrets, before, while and aft
   await using scene = await aScene('canary', { rows: 50_000 });
   const watcher = new Watcher(scene);
   try {
-    await backUp(scene, 'first');
+    {
+      // Each program stays until it was looked at: pg_dump waits for a table, and pg_restore is halted.
+      await using locker = await openSession(scene.database);
+      await locker.rows('BEGIN');
+      await locker.rows('LOCK TABLE orders IN ACCESS EXCLUSIVE MODE');
+      await startBackup(scene, 'first');
+      await eventually('pg_dump is seen', async () => watcher.programs.has('pg_dump'), PG_DUMP_WAITS_SECONDS);
+      await locker.rows('ROLLBACK');
+    }
+    await untilComplete<Backup>(scene.kubectl, 'backup', 'first');
     const before = await printOf(scene);
-    await restore(scene, 'first', 'first', { safetyBackup: true });
+    await startRestore(scene, 'first', 'first', { safetyBackup: true });
+    const pod = await haltWhileLoading(scene, 'first');
+    await eventually('pg_restore is seen', async () => watcher.programs.has('pg_restore'));
+    signal(loadersIn(pod), 'SIGCONT');
+    await untilComplete<Restore>(scene.kubectl, 'restore', 'first');
     expect(await printOf(scene)).toEqual(before);
     // And on a path where things fail: names that are wrong make messages.
     await scene.kubectl.apply([

@@ -18,7 +18,7 @@ const LIMIT_SECONDS = 15;
 const RUNS = 4;
 const IDLE_SECONDS = 9.5;
 
-const ATTEMPTS = 3;
+const ATTEMPTS = 5;
 
 interface Pod {
   readonly metadata: { readonly name: string; readonly creationTimestamp: string };

@@ -92,7 +92,7 @@ async function answered(name: string, within = 10_000): Promise<void> {
 const quiet = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 describe('two replicas', () => {
-  test('one leads and writes; it is killed, and the other leads within 20 s', async () => {
+  test('one leads and writes; it is killed, and the other leads within 30 s', async () => {
     const [first, second] = await leaderAndFollower();
     await answered(await newKey());
     expect(first.writes().length).toBeGreaterThan(0);
@@ -100,17 +100,17 @@ describe('two replicas', () => {
     const killed = performance.now();
     first.process.signal('SIGKILL');
     const late = await newKey();
-    await second.process.says('leads', 20_000);
-    expect(performance.now() - killed).toBeLessThan(20_000);
+    await second.process.says('leads', 30_000);
+    expect(performance.now() - killed).toBeLessThan(30_000);
     await answered(late, 5_000);
   }, 90_000);
 
-  test('one that ends on request gives its Lease up: the other leads within 4 s', async () => {
+  test('one that ends on request gives its Lease up: the other leads before the Lease would have ended', async () => {
     const [first, second] = await leaderAndFollower();
     const asked = performance.now();
     first.process.signal('SIGTERM');
-    await second.process.says('leads', 4_000);
-    expect(performance.now() - asked).toBeLessThan(4_000);
+    await second.process.says('leads', 10_000);
+    expect(performance.now() - asked).toBeLessThan(10_000);
     await first.process.ends();
     expect(first.process.exit).toEqual({ code: 0, signal: null });
     expect(first.process.said('stopped')).toBe(true);
@@ -150,7 +150,7 @@ describe('two replicas', () => {
     await first.process.ends(14_900);
     const ended = performance.now() - cut;
     expect(second.process.said('leads')).toBe(false);
-    await second.process.says('leads', 20_000);
+    await second.process.says('leads', 30_000);
     expect(ended).toBeLessThan(15_000);
   }, 90_000);
 });

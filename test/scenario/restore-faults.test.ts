@@ -13,7 +13,7 @@ import { installKinds } from '../support/kube-crds.ts';
 import { type TestOperator, testOperator } from '../support/kube-operator.ts';
 import { STATES, Stage, type State } from '../support/kube-restore-stage.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 const CONTROLLERS = [backupController, restoreController, databaseLockController] as AnyController[];
 

@@ -12,7 +12,7 @@ import { installKinds, kubectl } from '../support/kube-crds.ts';
 import { type TestOperator, testOperator } from '../support/kube-operator.ts';
 import { Stage } from '../support/kube-restore-stage.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 const HOUR = 3_600_000;
 const PREVIOUS = 'orders_before_1';

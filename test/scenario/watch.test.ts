@@ -130,7 +130,7 @@ const asksFor = ({ leases }: Watching, sort: (asked: Asked) => boolean) =>
 
 describe('a watch', () => {
   test('tells what is there, what comes, what changes and what goes, each once', async () => {
-    const w = watch();
+    const w = watch({ timings: { silence: 60_000 } });
     await w.leases.create('a');
     await w.leases.create('b');
     w.reflector.start();
@@ -145,7 +145,7 @@ describe('a watch', () => {
   });
 
   test('lists in pages and misses nothing', async () => {
-    const w = watch();
+    const w = watch({ timings: { silence: 60_000 } });
     for (let i = 0; i < 60; i += 1)
       await Promise.all(Array.from({ length: 20 }, (_, k) => w.leases.create(`${i * 20 + k}`)));
     w.reflector.start();
@@ -155,7 +155,7 @@ describe('a watch', () => {
   }, 120_000);
 
   test('goes on from where it was when the API server ends it, without a list', async () => {
-    const w = watch({ timings: { serverSeconds: 1, healthy: 100 } });
+    const w = watch({ timings: { serverSeconds: 1, healthy: 100, silence: 60_000 } });
     await w.leases.create('a');
     w.reflector.start();
     await waitFor(async () => asksFor(w, isWatch).length >= 3, {

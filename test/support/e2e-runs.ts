@@ -96,13 +96,13 @@ export async function theApp(scene: Scene): Promise<Deployment> {
   return app;
 }
 
-export function untilAppHas(scene: Scene, replicas: number, seconds?: number): Promise<Deployment> {
+export function untilAppHas(scene: Scene, replicas: number, seconds = 180): Promise<Deployment> {
   return until<Deployment>(
     scene.kubectl,
     'deployment',
     'app',
     ({ spec, status }) => spec.replicas === replicas && (status?.readyReplicas ?? 0) === replicas,
-    seconds === undefined ? {} : { seconds },
+    { seconds },
   );
 }
 

@@ -1,9 +1,13 @@
 /** Waits for what an object says, by watching it. */
 import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kubectl } from '../../demo/kubectl.ts';
 import { factsOf, type Run } from '../../demo/settled.ts';
 import { isTrue } from '../../src/api/conditions.ts';
+import { placeOf } from '../cluster/place.ts';
+import { E2E_CLUSTER } from './e2e-world.ts';
 
 /** Longer than anything of these small databases takes, on a machine that is busy with other things too. */
 const PATIENCE_SECONDS = 120;
@@ -66,13 +70,32 @@ const AROUND = [
   ['get', 'events', '--sort-by=.lastTimestamp', '--field-selector=involvedObject.kind=Pod'],
 ] as const;
 
+const LINES_OF_A_LOG = 40;
+
 async function explain(kubectl: Kubectl, resource: string, object: unknown): Promise<string> {
   if (object === undefined) return `there is no ${resource} of that name in ${kubectl.namespace}`;
   const run = object as Run;
   const facts = await factsOf(kubectl, resource, run).catch(String);
   const around = await Promise.all(AROUND.map((args) => kubectl.call(args).catch(String)));
   const status = JSON.stringify(run.status ?? {}, undefined, 2);
-  return [`${resource} ${run.metadata.name} is ${status}`, facts, ...around].join('\n');
+  return [`${resource} ${run.metadata.name} is ${status}`, facts, ...around, await nodeSays(kubectl.namespace)].join(
+    '\n',
+  );
+}
+
+/** What the node did for the pods of a namespace, as its own programs tell it. */
+async function nodeSays(namespace: string): Promise<string> {
+  const logs = join(placeOf(E2E_CLUSTER).dir, 'log');
+  const lines = await Promise.all(
+    ['kubelet', 'containerd', 'kube-scheduler'].map(async (name) => {
+      const text = await readFile(join(logs, `${name}.log`), 'utf8').catch(() => '');
+      return text
+        .split('\n')
+        .filter((line) => line.includes(namespace))
+        .slice(-LINES_OF_A_LOG);
+    }),
+  );
+  return lines.flat().join('\n');
 }
 
 const isComplete = (run: Run) => isTrue(run.status?.conditions, 'Complete');

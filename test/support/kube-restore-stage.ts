@@ -215,7 +215,7 @@ export class Stage {
       return there();
     };
     await waitFor(look, {
-      timeoutMs: 45_000,
+      timeoutMs: 90_000,
       everyMs: 50,
       otherwise: () => `the restore in ${this.namespace} ${what}: ${seen} ${messageOf(this.trouble ?? '')}`,
     });

@@ -3,10 +3,21 @@ import { chmod, chown, copyFile, readFile, stat, writeFile } from 'node:fs/promi
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls, TLSSocket } from 'node:tls';
+import { waitFor } from '../cluster/wait.ts';
 import type { PostgresWorld } from './postgres-world.ts';
 
-/** The server has told its processes to read their files again, and they have. */
-const RELOAD = ['SELECT pg_reload_conf()', 'SELECT pg_sleep(0.3)'];
+/** The server reads its files again. A new session has what the server had when it was let in. */
+async function reload(world: PostgresWorld): Promise<void> {
+  const [{ loaded } = {}] = await world.sql('postgres', 'SELECT pg_conf_load_time()::text AS loaded');
+  await world.sql('postgres', 'SELECT pg_reload_conf()');
+  await waitFor(
+    async () => {
+      const [row] = await world.sql('postgres', `SELECT pg_conf_load_time() > '${loaded}' AS again`);
+      return row?.['again'] === true;
+    },
+    { timeoutMs: 20_000, everyMs: 20, otherwise: () => 'the server does not read its files again' },
+  );
+}
 
 async function dataFolder(world: PostgresWorld): Promise<string> {
   return String((await world.sql('postgres', 'SHOW data_directory'))[0]?.['data_directory']);
@@ -31,11 +42,13 @@ export async function serveTls(world: PostgresWorld, folder: string, file: strin
     ...(authority === undefined ? {} : { 'clients.crt': authority }),
   });
   const clients = authority === undefined ? 'RESET ssl_ca_file' : "SET ssl_ca_file = 'clients.crt'";
-  await world.sql('postgres', `ALTER SYSTEM ${clients}`, 'ALTER SYSTEM SET ssl = on', ...RELOAD);
+  await world.sql('postgres', `ALTER SYSTEM ${clients}`, 'ALTER SYSTEM SET ssl = on');
+  await reload(world);
 }
 
 export async function serveNoTls(world: PostgresWorld): Promise<void> {
-  await world.sql('postgres', 'ALTER SYSTEM SET ssl = off', ...RELOAD);
+  await world.sql('postgres', 'ALTER SYSTEM SET ssl = off');
+  await reload(world);
 }
 
 /** With these lines before all others of pg_hba.conf. */
@@ -43,12 +56,12 @@ export async function withAccessRules(world: PostgresWorld, lines: string, act: 
   const path = join(await dataFolder(world), 'pg_hba.conf');
   const original = await readFile(path, 'utf8');
   await writeFile(path, `${lines}\n${original}`);
-  await world.sql('postgres', ...RELOAD);
+  await reload(world);
   try {
     await act();
   } finally {
     await writeFile(path, original);
-    await world.sql('postgres', ...RELOAD);
+    await reload(world);
   }
 }
 

@@ -127,7 +127,7 @@ export function* pieces(bytes: Buffer, size = 65_536): Generator<Buffer> {
 
 export function aRestore(over: Partial<RestoreIdentity> = {}): RestoreIdentity {
   const uid = over.uid ?? randomUUID();
-  return { cluster: 'test', namespace: 'shop', name: `restore-${uid.slice(0, 4)}`, uid, specHash: 'a1b2', ...over };
+  return { cluster: 'test', namespace: 'shop', name: `restore-${uid}`, uid, specHash: 'a1b2', ...over };
 }
 
 export function requestFor(archive: Archive, database: string, over: Partial<TargetRequest> = {}): TargetRequest {

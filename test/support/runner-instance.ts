@@ -103,7 +103,7 @@ export async function instanceWorld(
       const database = change.database ?? access();
       return {
         command: 'swap',
-        run: { cluster: 'contract', namespace: 'shop', name: `back-${uid.slice(0, 4)}`, uid, specHash: 'a1' },
+        run: { cluster: 'contract', namespace: 'shop', name: `back-${uid}`, uid, specHash: 'a1' },
         store: bucket,
         archive: { folder: backup.folder, manifestDigest, cluster: 'contract', namespace: 'shop' },
         database,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { folderAt } from '../../../src/api/archive-path.ts';
+import fc from '../../support/fast-check.ts';
 
 const STORE = { bucket: 'acme', prefix: 'prod/eu' };
 const RUN = 'prod/eu/v1/lodz/shop/nightly/20261124T020000Z-1a2b3c4d';

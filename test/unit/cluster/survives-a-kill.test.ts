@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -66,6 +66,11 @@ test('a server ends when the process that started it was killed', async () => {
   );
   const server = `/proc/${said}`;
   expect(existsSync(server)).toBe(true);
+  // Before that it is the program that ties it, and may not have come as far.
+  await waitFor(async () => (await readFile(`${server}/comm`, 'utf8')).trim() === 'sleep', {
+    timeoutMs: 5_000,
+    otherwise: () => `${server} is no sleep`,
+  });
   await kill(child);
   await waitFor(async () => !existsSync(server), {
     timeoutMs: 5_000,

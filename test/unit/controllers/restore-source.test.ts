@@ -1,6 +1,5 @@
 /** Which archive a restore brings back. */
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import type { Backup } from '../../../src/api/backup.ts';
 import { scheduleLabel } from '../../../src/api/names.ts';
 import type { RestoreSpec, RestoreStatus } from '../../../src/api/restore.ts';
@@ -11,6 +10,7 @@ import { wantedBackups } from '../../../src/controllers/restore/wanted.ts';
 import type { RunFacts } from '../../../src/controllers/run-facts.ts';
 import type { Failure } from '../../../src/lib/errors.ts';
 import { aBackup, aCompleteBackup, aRestore, aStore, condition, NOON, noonPlus } from '../../support/builders.ts';
+import fc from '../../support/fast-check.ts';
 
 const UID = aBackup().metadata.uid;
 const PATH = 'prod/v1/lodz/shop/_manual/20261124T120000Z-11111111/';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { dealBlocks } from '../../../src/engines/postgres/dump/data.ts';
+import fc from '../../support/fast-check.ts';
 import { largeObjectsBlock } from '../../support/postgres-dump.ts';
 
 /** What pg_dump puts behind the last row. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { type Again, FAILED_KEY_PAUSE, type Timers, WorkQueue } from '../../../src/kube/queue.ts';
+import fc from '../../support/fast-check.ts';
 
 /** Time that stands still until it is told to move. */
 class FakeTimers implements Timers {

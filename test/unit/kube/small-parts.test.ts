@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { backoffTime } from '../../../src/kube/backoff.ts';
 import { isAlreadyExists, isConflict, isGone, KubeError } from '../../../src/kube/errors.ts';
 import { eventObject, microTime } from '../../../src/kube/event.ts';
 import { KIND, kindOf } from '../../../src/kube/kinds.ts';
 import { lines } from '../../../src/kube/lines.ts';
 import { collectionPath, objectPath } from '../../../src/kube/paths.ts';
+import fc from '../../support/fast-check.ts';
 
 describe('lines of a stream', () => {
   test('are the same however the bytes are cut, and a last half line is none', async () => {

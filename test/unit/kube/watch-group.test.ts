@@ -211,10 +211,10 @@ describe('a namespace that refuses us', () => {
 
   test('now and then is let in in between: only a refusal without an end counts', async () => {
     const api = new FakeApi();
-    const { group, refusals } = groupOf(api, { patience: 600 });
+    const { group, refusals } = groupOf(api, { patience: 2_000 });
     group.start();
     await until(() => group.isSettled());
-    for (const wait of [700, 0]) {
+    for (const wait of [2_100, 0]) {
       api.refused.add(KEYS);
       api.cutAll();
       await pause(100);

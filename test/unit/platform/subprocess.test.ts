@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import {
@@ -9,6 +10,8 @@ import {
   startReading,
   startWriting,
 } from '../../../src/platform/subprocess.ts';
+import { tempDir } from '../../cluster/temp-dir.ts';
+import { waitFor } from '../../cluster/wait.ts';
 
 const node = process.execPath;
 const script = (code: string) => ({ command: node, args: ['-e', code] });
@@ -131,8 +134,14 @@ describe('pipes', () => {
   test('killing a reader does not close its input first', async () => {
     const code =
       'process.stdin.on("end", () => process.exit(0)).resume(); process.on("SIGTERM", () => process.exit(9))';
-    const program = startWriting(script(`${code}; console.error("ready")`));
-    await sleep(300);
+    const folder = await tempDir('subprocess');
+    const program = startWriting(
+      script(`${code}; require("node:fs").mkdirSync(${JSON.stringify(join(folder, 'ready'))})`),
+    );
+    await waitFor(async () => existsSync(join(folder, 'ready')), {
+      timeoutMs: 10_000,
+      otherwise: () => 'the program did not start',
+    });
     program.kill();
     expect((await program.done).code).toBe(9);
   });

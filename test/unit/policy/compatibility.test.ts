@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { compareReleases, parseRelease } from '../../../src/lib/release.ts';
 import { COMPATIBILITY, judgeApplication, judgeEngine } from '../../../src/policy/compatibility.ts';
+import fc from '../../support/fast-check.ts';
 
 const application = (archived: string, running: string, longTermReleases: readonly string[] = []) =>
   judgeApplication({ archived, running, longTermReleases });

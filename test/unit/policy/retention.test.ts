@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { type KeptBackup, planRetention } from '../../../src/policy/retention.ts';
+import fc from '../../support/fast-check.ts';
 
 const DAY = 86_400_000;
 const backup = (name: string, daysAgo: number, more: Partial<KeptBackup> = {}): KeptBackup => ({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { parseCron } from '../../../src/policy/cron.ts';
 import { isTimeZone, lastSlot, nextSlot } from '../../../src/policy/schedule.ts';
+import fc from '../../support/fast-check.ts';
 
 const cron = (text: string) => parseCron(text, 'shop/nightly');
 const next = (text: string, zone: string, after: string) => nextSlot(cron(text), zone, new Date(after))?.toISOString();

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import type { PlanResult, Report } from '../../../src/api/task.ts';
 import { type Failure, HoldfastError, notReady } from '../../../src/lib/errors.ts';
 import { exitCodeOf, terminationMessage } from '../../../src/runner/report.ts';
+import fc from '../../support/fast-check.ts';
 
 const failed = (failure: Failure): Report => ({ command: 'backup', ok: false, retry: false, failure });
 const planned = (refusals: Failure[]): Report<'plan'> => ({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { delayBefore, PATIENT, type Patience, retrying } from '../../../src/storage/retry.ts';
+import fc from '../../support/fast-check.ts';
 
 const QUICK: Patience = { attempts: 4, firstDelayMs: 1, longestDelayMs: 2 };
 const always = { patience: QUICK, canHeal: () => true };

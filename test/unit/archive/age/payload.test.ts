@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { Decrypter, Encrypter } from 'age-encryption';
-import fc from 'fast-check';
 import {
   HEADER_LIMIT,
   HeaderSplitter,
@@ -11,6 +10,7 @@ import {
 } from '../../../../src/archive/age/header.ts';
 import { CHUNK_BYTES, openPayload, sealPayload } from '../../../../src/archive/age/payload.ts';
 import { newIdentity } from '../../../../src/keys/identities.ts';
+import fc from '../../../support/fast-check.ts';
 import { asyncPiecesOf, collect, piecesOf } from '../../../support/runner-vectors.ts';
 
 const SEALED = CHUNK_BYTES + 16;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { granteesOf, grantStatements, parseGrant } from '../../../../src/engines/postgres/acl.ts';
+import fc from '../../../support/fast-check.ts';
 
 describe('an access list entry', () => {
   test.each([

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { type RestoreMark, readNotes, wasRestored, writeNotes } from '../../../../src/engines/postgres/marker.ts';
 import { inAscii } from '../../../../src/engines/postgres/sql.ts';
+import fc from '../../../support/fast-check.ts';
 
 const aMark = (over: Partial<RestoreMark> = {}): RestoreMark => ({
   namespace: 'shop',
