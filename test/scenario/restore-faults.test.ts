@@ -126,7 +126,7 @@ const MISFORTUNES: readonly Misfortune[] = [
   { name: 'the Restore is deleted', strike: (stage) => stage.deleteRestore(), usually: 'gone' },
   {
     // And is back for whoever asks again. What was begun is not gone on with, what only asks or waits is.
-    name: 'its target database does not answer',
+    name: 'its target database does not answer any more',
     strike: (stage) => sayNext(stage, (command) => failing(command, command !== 'load', 'DatabaseUnreachable')),
     usually: RESTORED,
     expected: {
@@ -134,6 +134,13 @@ const MISFORTUNES: readonly Misfortune[] = [
       Loading: 'Failed DatabaseUnreachable',
       Resuming: 'Failed LoadFailed',
     },
+    resumeAt: 'cleanup',
+  },
+  {
+    name: 'its target database does not answer at first',
+    strike: (stage) => sayNext(stage, (command) => failing(command, true, 'DatabaseUnreachable')),
+    usually: RESTORED,
+    expected: { Resuming: 'Failed LoadFailed' },
     resumeAt: 'cleanup',
   },
   {

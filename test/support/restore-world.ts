@@ -324,8 +324,9 @@ export class RestoreWorld {
       return { ...over, state: 'failed', unaccounted: true };
     }
     if (run.purpose === 'swap' && report.ok) this.live = 'new';
-    // The runner's own failures leave nothing; only what it loaded well waits for the swap.
-    if (run.purpose === 'swap' || (run.purpose === 'load' && !report.ok)) this.scratch = false;
+    // The runner's own failures leave nothing; only what it loaded well waits for the swap, also for one that could not begin.
+    const isUnbegun = !report.ok && report.retry;
+    if ((run.purpose === 'swap' && !isUnbegun) || (run.purpose === 'load' && !report.ok)) this.scratch = false;
     return { ...over, state: report.ok ? 'succeeded' : 'failed', report };
   }
 }

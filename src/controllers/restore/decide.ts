@@ -12,7 +12,7 @@ import { type EndingStep, endingStep } from './ending.ts';
 import { expire } from './expire.ts';
 import { holderOf, lateJobName, type Outcome, type RestoreFacts, startDeadlineOf } from './facts.ts';
 import { noteFence } from './fence.ts';
-import { catalogJob, checkJob, loadJob, planJob, swapJob } from './jobs.ts';
+import { catalogJob, checkJob, loadJob, planJob, reloadJob, swapJob } from './jobs.ts';
 import { takeDown, touchesLive } from './scaling.ts';
 import type { Needs, RestoreState } from './state.ts';
 import { stateOf } from './states.ts';
@@ -90,6 +90,8 @@ export function decide(facts: RestoreFacts, now: Date): Decision<RestoreStatus> 
       return quiesce(facts, found, now);
     case 'loadable':
       return load(facts, found, now);
+    case 'reloadable':
+      return keptDown(facts, loadAgain(facts, found, now), now);
     case 'loading':
       return keptDown(facts, atWork(facts, 'Loading', found.run, now), now, found.run);
     case 'checking':
@@ -206,6 +208,14 @@ function pause(facts: RestoreFacts, found: RestoreState & { state: 'pausing' }, 
 
 function load(facts: RestoreFacts, found: RestoreState & { state: 'loadable' }, now: Date): Decision<RestoreStatus> {
   return start({ facts, phase: 'Loading', job: loadJob(facts, found.needs, found.plan, now), plan: found.plan }, now);
+}
+
+function loadAgain(
+  facts: RestoreFacts,
+  { task, attempt }: RestoreState & { state: 'reloadable' },
+  now: Date,
+): Decision<RestoreStatus> {
+  return start({ facts, phase: 'Loading', job: reloadJob(facts, task, attempt, now) }, now);
 }
 
 /** An undo comes here from its plan, which nobody has written down yet. */

@@ -8,6 +8,7 @@ import { selectionOf } from '../../api/postgresql-selection.ts';
 import { isDrill, type Restore } from '../../api/restore.ts';
 import type {
   CheckTask,
+  LoadTask,
   PlanResult,
   PlanTask,
   RestoreBase,
@@ -91,6 +92,11 @@ export function loadJob(
   const notAfter = new Date(now.getTime() + seconds * 1000).toISOString();
   const task = { command: 'load', ...baseOf(facts, needs), notAfter, inPlace } as const;
   return jobOf(facts, 'load', 1, task, needs, seconds + BEYOND_FENCE_SECONDS);
+}
+
+/** What ended before it began: told the same, its fence as well. */
+export function reloadJob(facts: RestoreFacts, task: LoadTask, attempt: number, now: Date): NewJob {
+  return jobOf(facts, 'load', attempt, task, task, secondsUntilFence(task, now));
 }
 
 /** From what the load was told, so that nothing that changes meanwhile makes them work on something else. */

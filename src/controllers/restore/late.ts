@@ -53,7 +53,8 @@ function isFencedOff(run: RunFacts, now: Date): boolean {
 
 function afterLoad(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState {
   const result = resultOf(run, 'load');
-  if (result === undefined) return concludedWithout(facts, run);
+  if (result === undefined)
+    return repeat(facts, run, now, () => reload(facts, run, now)) ?? concludedWithout(facts, run);
   if (result.live !== undefined) return { state: 'concluded', outcome: { result: 'Restored' } };
   // The load Job may be gone before the swap Job is there, with its pod: then loading starts over, into a new scratch database.
   if (run.task?.command !== 'load') return unknown(runnerLost(run, facts.restore.metadata.namespace));
@@ -68,7 +69,11 @@ function afterCheck(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState
   const loaded = loadTaskOf(run);
   if (loaded === undefined) return unknown(runnerLost(run, facts.restore.metadata.namespace));
   const result = resultOf(run, 'check');
-  if (result === undefined) return repeat(facts, run, loaded, now) ?? concludedWithout(facts, run);
+  if (result === undefined) {
+    const again = () =>
+      'undone' in loaded ? concludedWithout(facts, run) : checkable(facts, run, loaded, run.attempt + 1, now);
+    return repeat(facts, run, now, again) ?? concludedWithout(facts, run);
+  }
   const broken = result.checks.filter(({ passed }) => !passed);
   if (broken.length > 0) return failed(checkFailed(facts.restore, broken));
   return gate(facts, run, loaded, 1, now);
@@ -77,7 +82,8 @@ function afterCheck(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState
 function afterSwap(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState {
   if (resultOf(run, 'swap') !== undefined) return { state: 'concluded', outcome: { result: 'Restored' } };
   const loaded = withTimeOfLoad(facts, loadTaskOf(run));
-  return (loaded === undefined ? undefined : repeat(facts, run, loaded, now)) ?? concludedWithout(facts, run);
+  if (loaded === undefined) return concludedWithout(facts, run);
+  return repeat(facts, run, now, () => gate(facts, run, loaded, run.attempt + 1, now)) ?? concludedWithout(facts, run);
 }
 
 /** The time of a swap is its own, and that of the next attempt is as well. */
@@ -96,22 +102,37 @@ function gate(facts: RestoreFacts, run: RunFacts, loaded: Loaded, attempt: numbe
   return quiesceIsOverdue(facts, waits, now, run.ended) ?? { state: 'quiescing', waitsFor: waits };
 }
 
-/** The app is down meanwhile: what does not answer for longer than this is not waited for, and the live database is as it was. */
-const REPEAT_PATIENCE = 600_000;
+/**
+ * The app is down meanwhile: what does not answer for longer than this is not waited for, and the live database is as it was. Until
+ * something is loaded there is little to lose by giving up.
+ */
+const REPEAT_PATIENCE = { load: 180_000, check: 600_000, swap: 600_000 } as const;
 
 /** What ended before it began, since something did not answer, is tried again for a while: what was loaded is still there. */
-function repeat(facts: RestoreFacts, run: RunFacts, loaded: Loaded, now: Date): RestoreState | undefined {
+function repeat(facts: RestoreFacts, run: RunFacts, now: Date, again: () => RestoreState): RestoreState | undefined {
   const { report } = run;
   if (report === undefined || report.ok || !report.retry) return undefined;
-  const { purpose } = run;
+  const purpose = run.purpose as keyof typeof REPEAT_PATIENCE;
   const first = facts.runs.find((each) => each.purpose === purpose)?.job?.created ?? run.job?.created;
-  const isPastPatience = first !== undefined && now.getTime() > first.getTime() + REPEAT_PATIENCE;
+  const isPastPatience = first !== undefined && now.getTime() > first.getTime() + REPEAT_PATIENCE[purpose];
   if (isPastPatience || isFencedOff(run, now)) return failed(report.failure);
-  const phase = purpose === 'check' ? 'Checking' : 'Swapping';
-  const retryAt = retryTime(loadRunOf(facts)?.ended?.toISOString(), run);
+  const retryAt = retryTime(first?.toISOString(), run);
+  const phase = PHASES[purpose];
   if (retryAt !== undefined && now < retryAt) return { state: 'pausing', phase, failure: report.failure, retryAt };
-  if (purpose === 'swap' || 'undone' in loaded) return gate(facts, run, loaded, run.attempt + 1, now);
-  return checkable(facts, run, loaded, run.attempt + 1, now);
+  return again();
+}
+
+const PHASES = { load: 'Loading', check: 'Checking', swap: 'Swapping' } as const;
+
+/** The same as the first was told, its fence as well. */
+function reload(facts: RestoreFacts, run: RunFacts, now: Date): RestoreState {
+  if (run.task?.command !== 'load') return concludedWithout(facts, run);
+  const contested = contest(facts, run);
+  if (contested !== undefined) return unknown(contested);
+  const waits = waitsFor(facts);
+  if (waits.length > 0)
+    return quiesceIsOverdue(facts, waits, now, run.ended) ?? { state: 'quiescing', waitsFor: waits };
+  return jobIsRefused(facts, 'Loading', now, run) ?? { state: 'reloadable', task: run.task, attempt: run.attempt + 1 };
 }
 
 function checkable(facts: RestoreFacts, run: RunFacts, loaded: LoadedTask, attempt: number, now: Date): RestoreState {

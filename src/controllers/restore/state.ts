@@ -27,6 +27,7 @@ import type { Pin, Source, Undoes } from './source.ts';
  * - `unsaved`: that Backup could not be had, and `force` goes on without. It has to be written down before anything is touched.
  * - `quiescing`: nothing is left to save; workloads go to zero. Way out: `scaleDown.timeout`.
  * - `loadable`: no pod is left. Loading can start.
+ * - `reloadable`: a load ended before it began, since something did not answer; it can be tried again.
  * - `loading`: the runner loads beside what is live. Way out: the fence.
  * - `checkable`: loaded, and there are checks. Asking can start.
  * - `checking`: the runner asks what was loaded. Way out: the fence.
@@ -54,13 +55,14 @@ export type RestoreState =
   | { readonly state: 'unsaved'; readonly plan: PlanResult; readonly refusal: Failure }
   | { readonly state: 'quiescing'; readonly plan?: PlanResult | undefined; readonly waitsFor: readonly string[] }
   | { readonly state: 'loadable'; readonly plan: PlanResult; readonly needs: ArchiveNeeds }
+  | { readonly state: 'reloadable'; readonly task: LoadTask; readonly attempt: number }
   | { readonly state: 'loading' | 'checking' | 'swapping'; readonly run: RunFacts }
   | { readonly state: 'checkable'; readonly loaded: LoadedTask; readonly attempt: number }
   | { readonly state: 'swappable'; readonly loaded: Loaded; readonly attempt: number; readonly plan?: PlanResult }
   /** The last attempt may be repeated, but not yet. */
   | {
       readonly state: 'pausing';
-      readonly phase: 'Checking' | 'Swapping';
+      readonly phase: 'Loading' | 'Checking' | 'Swapping';
       readonly failure: Failure;
       readonly retryAt: Date;
     };

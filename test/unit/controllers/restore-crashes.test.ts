@@ -22,10 +22,24 @@ const fate =
     return purpose === 'swap' ? { command: 'swap', ok: true, result: {} } : cleanup(world);
   };
 
+/** The first of these Jobs ends before it begins. */
+const notAtOnce =
+  (which: 'load' | 'check' | 'swap'): Fate =>
+  (purpose, world) => {
+    const jobs = [...world.jobs.values()].filter(({ run }) => run.purpose === which);
+    const unreachable = { reason: 'DatabaseUnreachable', message: 'x' };
+    return purpose === which && jobs.length === 1
+      ? { command: which, ok: false, retry: true, failure: unreachable }
+      : fate({})(purpose, world);
+  };
+
 const FATES: Readonly<Record<string, Fate>> = {
   'all goes well': fate({}),
   'the safety backup fails': fate({ backup: { command: 'backup', ok: false, retry: false, failure } }),
   'the runner of the safety backup is lost': fate({ backup: 'silence' }),
+  'the load does not begin at once': notAtOnce('load'),
+  'a check does not begin at once': notAtOnce('check'),
+  'the swap does not begin at once': notAtOnce('swap'),
   'the load fails': fate({ load: { command: 'load', ok: false, retry: false, failure } }),
   'the runner is lost while it loads': fate({ load: 'silence' }),
   'a check does not hold': fate({
@@ -70,6 +84,13 @@ test('where force goes on without a safety backup the status says why, wherever 
     expect(status?.conditions).toContainEqual(expect.objectContaining({ type: 'Forced', status: 'True' }));
     expect(status?.safetyBackup?.time).toBeUndefined();
   }
+});
+
+test.each(['load', 'check', 'swap'] as const)('a %s that does not begin at once is none that fails', (which) => {
+  const world = new RestoreWorld(notAtOnce(which));
+  world.run();
+  expect({ live: world.live, phase: world.restore?.status?.phase }).toEqual({ live: 'new', phase: 'Complete' });
+  expect([...world.jobs.keys()].filter((name) => name.includes(`-${which}-`))).toHaveLength(2);
 });
 
 describe.each(Object.entries(FATES))('when %s', (_name, fate) => {

@@ -381,19 +381,27 @@ describe('once it is loaded', () => {
     expect(purposeOf(facts({ runs: [planned(), loaded()], ...atRest }), noonPlus(3601))).toEqual([]);
   });
 
-  test.each(['check', 'swap'] as const)(
-    'a %s that could not begin is tried again, not before its time, and not for as long as the fence would let it',
-    (purpose) => {
-      const task = purpose === 'swap' ? swapping().task : asked(true).task;
+  test.each([
+    ['load', 180],
+    ['check', 600],
+    ['swap', 600],
+  ] as const)(
+    'a %s that could not begin is tried again, not before its time, for %i s and not for as long as the fence would let it',
+    (purpose, seconds) => {
+      const task = { load: TASK, check: asked(true).task, swap: swapping().task }[purpose];
       const again = aRun(purpose, {
         state: 'failed',
         report: refusedBy(purpose, true),
         ...(task === undefined ? {} : { task }),
       });
-      const world = facts({ restore: withChecks(), runs: [planned(), loaded(), again], ...atRest });
+      const before = purpose === 'load' ? [planned()] : [planned(), loaded()];
+      const world = facts({ restore: withChecks(), runs: [...before, again], ...atRest });
       expect(stateOf(world, noonPlus(11))).toMatchObject({ state: 'pausing', failure: { reason: 'LoadFailed' } });
-      expect(stateOf(world, noonPlus(600))).toMatchObject({ attempt: 2 });
-      expect(stateOf(world, noonPlus(1201))).toMatchObject({ state: 'concluded', outcome: { result: 'Failed' } });
+      expect(stateOf(world, noonPlus(seconds))).toMatchObject({ attempt: 2 });
+      expect(stateOf(world, noonPlus(seconds + 1))).toMatchObject({
+        state: 'concluded',
+        outcome: { result: 'Failed' },
+      });
     },
   );
 
