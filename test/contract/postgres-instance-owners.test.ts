@@ -117,7 +117,7 @@ test('what that restore keeps is told to the next one', async () => {
   await using target = await open(archives);
   expect((await target.plan()).notes).toContainEqual(
     expect.stringMatching(
-      /^earlier restores keep "east_before_\w+" \(\d+ kB, of Restore shop\/restore-\w+\): each goes when/,
+      /^earlier restores keep "east_before_\w+" \(\d+ kB, of Restore shop\/restore-[\w-]+\): each goes when/,
     ),
   );
 });
