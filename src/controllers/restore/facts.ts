@@ -60,7 +60,7 @@ export function startDeadlineOf({ restore }: RestoreFacts): Date {
 /** What works on the target while the app is down, in the order of the work. */
 const LATE = ['load', 'check', 'swap'] as const;
 
-/** The run that loads; there is one attempt only, since a second one is safe under the same name. */
+/** The run that loads. A second attempt is of one that could not begin; what was lost with its Job begins anew under the same name. */
 export function loadRunOf({ runs }: RestoreFacts): RunFacts | undefined {
   return newest(runs, 'load');
 }
